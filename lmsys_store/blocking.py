@@ -1,0 +1,259 @@
+"""Store: AsyncStore's names without await, for plain programs, any thread, and beside a running event loop (notebooks).
+
+It owns an event loop in a daemon thread and hops there once a call, or once a page of rows, never once a row; rows are
+decoded in the calling thread.
+"""
+
+import os
+import threading
+import warnings
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+import anyio
+import anyio.lowlevel
+from anyio.from_thread import BlockingPortal
+
+from lmsys_store.errors import ForkedStoreError, StoreClosedError
+from lmsys_store.expressions import Expression
+from lmsys_store.ingest import OnInvalid, OnProgress, SyncReport
+from lmsys_store.query import Filters, Query
+from lmsys_store.records import Conversation
+from lmsys_store.results import AsyncResults, Iteration, ResultsBase
+from lmsys_store.sources.base import Source
+from lmsys_store.storage.check import CheckReport
+from lmsys_store.storage.reader import Reject
+from lmsys_store.store import AsyncStore, Explanation, StoreStatus
+
+T = TypeVar("T")
+
+
+class _LoopThread:
+    """An event loop in a daemon thread, entered through a portal: left open, it does not hold up interpreter exit."""
+
+    def __init__(self) -> None:
+        ready: Future[BlockingPortal] = Future()
+        self._thread = threading.Thread(target=anyio.run, args=(self._serve, ready), name="lmsys_store", daemon=True)
+        self._thread.start()
+        self._portal = ready.result()
+        self._process = os.getpid()
+
+    @staticmethod
+    async def _serve(ready: "Future[BlockingPortal]") -> None:
+        async with BlockingPortal() as portal:
+            ready.set_result(portal)
+            await portal.sleep_until_stopped()
+
+    def call(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Run a coroutine function in the loop and wait for it; an interruption (Ctrl-C) cancels it and waits."""
+        if os.getpid() != self._process:
+            raise ForkedStoreError("this store was opened before a fork; in the child open it anew, and resume loops by token")
+        future = self._portal.start_task_soon(function)
+        try:
+            return future.result()
+        except BaseException:
+            if not future.done():
+                future.cancel()
+                with suppress(BaseException):
+                    self._portal.call(anyio.lowlevel.checkpoint)
+            raise
+
+    def stop(self) -> None:
+        """End the loop and its thread."""
+        if os.getpid() == self._process:
+            self._portal.start_task_soon(self._portal.stop)
+            self._thread.join()
+
+
+class Store:
+    """A store file of conversations, without await. Any thread may use it, also beside a running event loop.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from lmsys_store.sources.mock import seeds
+    >>> with TemporaryDirectory() as folder, Store(f"{folder}/demo.db") as store:
+    ...     report = store.sync(seeds)
+    ...     chats = store.select(language="en", turns=(2, 6)).limit(2)
+    ...     [chat.origin.value for chat in chats], report.complete
+    (['mock', 'mock'], True)
+    """
+
+    def __init__(self, path: str | Path | None = None, *, create: bool = True) -> None:
+        self._async = AsyncStore(path, create=create)
+        self._thread: _LoopThread | None = None
+        self._lock = threading.Lock()
+        self.path = self._async.path
+
+    def open(self) -> Self:
+        """Open the file (``with`` does); see :meth:`AsyncStore.open`."""
+        with self._lock:
+            if self._thread is None:
+                thread = _LoopThread()
+                try:
+                    thread.call(self._async.open)
+                except BaseException:
+                    thread.stop()
+                    raise
+                self._thread = thread
+        return self
+
+    def close(self) -> None:
+        """Finish what is being written and close all connections; calling it again does nothing."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            with suppress(ForkedStoreError):
+                thread.call(self._async.close)
+            thread.stop()
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_thread", None) is not None:
+            self._async._open = False  # one warning is enough
+            with suppress(Exception):
+                warnings.warn(f"unclosed {self!r}: use 'with', or close()", ResourceWarning, stacklevel=2)
+
+    def __repr__(self) -> str:
+        return f"<Store {str(self.path)!r}>"
+
+    def _call(self, function: Callable[[], Awaitable[T]]) -> T:
+        thread = self._thread
+        if thread is None:
+            raise StoreClosedError(f"the store {self.path} is not open; use it inside 'with', or call open() first")
+        return thread.call(function)
+
+    def select(
+        self,
+        query: Query | None = None,
+        *conditions: Expression,
+        resume: str | None = None,
+        moderation: bool = False,
+        require_complete: bool = False,
+        **filters: Unpack[Filters],
+    ) -> "Results":
+        """The rows of a query, lazily; see :meth:`AsyncStore.select`."""
+        results = self._async.select(
+            query, *conditions, resume=resume, moderation=moderation, require_complete=require_complete, **filters
+        )
+        return Results(results, self._call)
+
+    def get(self, key: str | int) -> Conversation | None:
+        """The row of a row index or conversation id; see :meth:`AsyncStore.get`."""
+        return self._call(lambda: self._async.get(key))
+
+    def facet(
+        self, field: str, query: Query | None = None, *conditions: Expression, **filters: Unpack[Filters]
+    ) -> list[tuple[Any, int]]:
+        """Each value of a field with its number of rows; see :meth:`AsyncStore.facet`."""
+        return self._call(lambda: self._async.facet(field, query, *conditions, **filters))
+
+    def explain(self, query: Query | None = None, *conditions: Expression, **filters: Unpack[Filters]) -> Explanation:
+        """How a query will be answered; see :meth:`AsyncStore.explain`."""
+        return self._call(lambda: self._async.explain(query, *conditions, **filters))
+
+    def status(self) -> StoreStatus:
+        """What the store holds."""
+        return self._call(self._async.status)
+
+    def rejects(self) -> Iterator[Reject]:
+        """The rows that failed validation; see :meth:`AsyncStore.rejects`."""
+        rejects = self._async.rejects()
+        while (reject := self._call(lambda: anext(rejects, None))) is not None:
+            yield reject
+
+    def check(self) -> CheckReport:
+        """Check the file and every row in it; see :meth:`AsyncStore.check`."""
+        return self._call(self._async.check)
+
+    def sync(
+        self,
+        *sources: str | Path | Source | Callable[[], Awaitable[Source]],
+        dataset: str | None = None,
+        limit: int | None = None,
+        index_replies: bool = False,
+        on_invalid: OnInvalid = "keep",
+        on_progress: OnProgress | None = None,
+        wait: float = 0.0,
+    ) -> SyncReport:
+        """Store what the store lacks of the sources; see :meth:`AsyncStore.sync`.
+
+        ``on_progress`` is called in the store's own thread.
+        """
+        return self._call(
+            lambda: self._async.sync(
+                *sources,
+                dataset=dataset,
+                limit=limit,
+                index_replies=index_replies,
+                on_invalid=on_invalid,
+                on_progress=on_progress,
+                wait=wait,
+            )
+        )
+
+    def delete(
+        self,
+        query: Query | None = None,
+        *conditions: Expression,
+        reason: str = "deleted by the user",
+        forget: bool = False,
+        **filters: Unpack[Filters],
+    ) -> int:
+        """Delete the rows of a query; see :meth:`AsyncStore.delete`."""
+        return self._call(lambda: self._async.delete(query, *conditions, reason=reason, forget=forget, **filters))
+
+    def purge(self) -> None:
+        """Close the store and remove it: its files are overwritten, then unlinked."""
+        self._call(self._async.purge)
+        self.close()
+
+
+class Results(ResultsBase):
+    """Rows of a Store: ``for chat in results``. Iterating again starts anew."""
+
+    def __init__(self, results: AsyncResults, call: Callable[[Callable[[], Awaitable[Any]]], Any]) -> None:
+        super().__init__(results.selection)
+        self._results = results
+        self._call = call
+
+    def limit(self, number: int) -> "Results":
+        """The first ``number`` rows."""
+        return Results(self._results.limit(number), self._call)
+
+    def _begin(self) -> Iteration:
+        self._iteration = self._results.begin()
+        return self._iteration
+
+    def __iter__(self) -> Iterator[Conversation]:
+        iteration = self._begin()
+        while self._call(iteration.advance):
+            while (chat := iteration.take()) is not None:
+                yield chat
+
+    def pages(self) -> Iterator[list[Conversation]]:
+        """The same rows as lists of 50 to 1,000."""
+        iteration = self._begin()
+        while self._call(iteration.advance):
+            yield iteration.take_page()
+
+    def first(self) -> Conversation | None:
+        """The first row; None if there is none."""
+        chat: Conversation | None = self._call(self._results.first)
+        self._iteration = self._results._iteration
+        return chat
+
+    def count(self) -> int:
+        """How many rows these are in the store as it is now."""
+        number: int = self._call(self._results.count)
+        return number
+

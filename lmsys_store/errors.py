@@ -1,0 +1,146 @@
+"""Every error this library raises, in one tree. Imports nothing of ours.
+
+::
+
+    LmsysStoreError
+    ├── QueryError                    a query that cannot mean anything: unknown field, operator, value type or name
+    ├── ResumeTokenError              a token of another query, revision or format
+    ├── IncompleteResultError         require_complete=True, and completeness cannot be promised
+    ├── NotLoadedError                per-message moderation that the select did not ask for
+    ├── SourceError                   bytes that cannot be read as conversations
+    │   ├── SourceNotFoundError       no such file, or a directory without data
+    │   ├── SourceFormatError         not Parquet, truncated, not JSON Lines
+    │   ├── SourceSchemaError         readable, but required columns are missing
+    │   ├── InvalidRowError           one row that failed validation (raised only with on_invalid="raise")
+    │   └── DatasetMismatchError      the source is of another data set or revision than the store
+    ├── ExportError                   an output that exists already or cannot be written
+    └── StoreError                    the store itself
+        ├── StoreNotFoundError        there is no store at that path
+        ├── NotAStoreError            the file is something else
+        ├── StoreCorruptError         SQLite finds the file damaged
+        ├── SchemaTooNewError         written by a newer lmsys_store
+        ├── SchemaOutdatedError       written by an older one, in a place that cannot be upgraded
+        ├── StoreReadOnlyError        the place cannot be written
+        ├── StoreFullError            the disk is full
+        ├── StoreBusyError            another writer held the store for too long (transient)
+        ├── StoreLockedError          another sync holds the store
+        ├── StoreRestartedError       the store was emptied while it was being read
+        ├── StoreClosedError          used after close()
+        ├── WrongLoopError            an AsyncStore used from another event loop
+        └── ForkedStoreError          a store carried across a fork
+
+Errors keep their arguments raw, so that they pickle; messages end with what to do.
+"""
+
+from typing import ClassVar
+
+
+class LmsysStoreError(Exception):
+    """The root of all errors of this library."""
+
+    transient: ClassVar[bool] = False
+    """True where trying the same call again later may succeed."""
+
+
+class QueryError(LmsysStoreError, ValueError):
+    """A query that cannot mean anything."""
+
+
+class ResumeTokenError(LmsysStoreError, ValueError):
+    """A resume token of another query, revision or format."""
+
+
+class IncompleteResultError(LmsysStoreError):
+    """The answer cannot be promised to be complete, and completeness was required."""
+
+
+class NotLoadedError(LmsysStoreError, AttributeError):
+    """Per-message moderation was not loaded with this row."""
+
+
+class SourceError(LmsysStoreError):
+    """A source that cannot be read as conversations."""
+
+
+class SourceNotFoundError(SourceError):
+    """No such file, or a directory without data files."""
+
+
+class SourceFormatError(SourceError):
+    """Bytes that are not the format they claim to be."""
+
+
+class SourceSchemaError(SourceError):
+    """A readable source without the required columns."""
+
+
+class InvalidRowError(SourceError):
+    """One row that failed validation."""
+
+
+class DatasetMismatchError(SourceError):
+    """A source of another data set or revision than the one the store holds."""
+
+
+class ExportError(LmsysStoreError):
+    """An output that exists already or cannot be written."""
+
+
+class StoreError(LmsysStoreError):
+    """Anything about the store itself."""
+
+
+class StoreNotFoundError(StoreError):
+    """There is no store at the path."""
+
+
+class NotAStoreError(StoreError):
+    """The file is not a store of this library."""
+
+
+class StoreCorruptError(StoreError):
+    """SQLite finds the file damaged."""
+
+
+class SchemaTooNewError(StoreError):
+    """The store was written by a newer lmsys_store."""
+
+
+class SchemaOutdatedError(StoreError):
+    """The store was written by an older lmsys_store and cannot be upgraded where it is."""
+
+
+class StoreReadOnlyError(StoreError):
+    """The place of the store cannot be written."""
+
+
+class StoreFullError(StoreError):
+    """The disk (or the store's page limit) is full."""
+
+
+class StoreBusyError(StoreError):
+    """Another writer held the store for longer than the time limit."""
+
+    transient = True
+
+
+class StoreLockedError(StoreError):
+    """Another sync holds the store."""
+
+    transient = True
+
+
+class StoreRestartedError(StoreError):
+    """The store was emptied and is being filled anew; an iteration over the old rows cannot go on."""
+
+
+class StoreClosedError(StoreError):
+    """The store was closed."""
+
+
+class WrongLoopError(StoreError):
+    """An AsyncStore was used from an event loop that did not open it."""
+
+
+class ForkedStoreError(StoreError):
+    """A store, results or iterator was carried across a fork."""

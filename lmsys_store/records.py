@@ -1,0 +1,275 @@
+"""The records users hold: Message, Moderation, Labels, Conversation. Pure; imports only the errors.
+
+Everything is frozen. A conversation read by ``select`` carries the moderation *summary* (any-message flags, per-category
+maxima) always, and the per-message moderation only when it was asked for.
+"""
+
+import struct
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, InstanceOf
+
+from lmsys_store.errors import NotLoadedError
+
+Role = Literal["user", "assistant"]
+MODERATION_CATEGORIES: Final[tuple[str, ...]] = (
+    "harassment", "harassment_threatening", "hate", "hate_threatening", "self_harm", "self_harm_instructions",
+    "self_harm_intent", "sexual", "sexual_minors", "violence", "violence_graphic",
+)  # fmt: skip
+"""The 11 categories under this library's one spelling; the data set writes ``/`` and ``-`` where these have ``_``."""
+
+DATASET_SPELLING: Final[Mapping[str, str]] = {
+    name: name.replace("self_harm", "self-harm").replace("_", "/") for name in MODERATION_CATEGORIES
+}
+"""Our spelling to the data set's: ``self_harm_intent`` is ``self-harm/intent`` there."""
+
+_FLAGGED_BIT: Final = 1 << len(MODERATION_CATEGORIES)
+_FLAGS = struct.Struct("<H")
+_SCORES = struct.Struct(f"<{len(MODERATION_CATEGORIES)}d")
+
+
+class Origin(StrEnum):
+    """Where a row came from: the local store, the remote, or the bundled mock seeds."""
+
+    CACHE = "cache"
+    REMOTE = "remote"
+    MOCK = "mock"
+
+
+class Record(BaseModel):
+    """What all records share: frozen, and unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Message(Record):
+    """One message. Any text is valid content: empty, with NUL, of any length."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    role: Role
+    content: str
+
+
+class Moderation(Record):
+    """What the moderation model said of one message.
+
+    ``categories`` and ``scores`` have the 11 keys of MODERATION_CATEGORIES; a score the source lacks is None.
+    """
+
+    flagged: bool
+    categories: dict[str, bool]
+    scores: dict[str, float | None]
+
+
+class ModerationSummary(NamedTuple):
+    """The moderation of a whole conversation: any message for flags, the maximum over messages for scores."""
+
+    flagged: bool
+    category_bits: int
+    maxima: tuple[float | None, ...]
+
+    @property
+    def categories(self) -> frozenset[str]:
+        """The categories that are true for at least one message."""
+        return frozenset(name for bit, name in enumerate(MODERATION_CATEGORIES) if self.category_bits >> bit & 1)
+
+    @property
+    def scores(self) -> dict[str, float | None]:
+        """Each category's maximum score over the messages."""
+        return dict(zip(MODERATION_CATEGORIES, self.maxima, strict=True))
+
+
+class PackedModeration(NamedTuple):
+    """Per-message moderation as two byte strings, as stored: lossless and fast to build from Arrow columns.
+
+    ``flags`` holds one little-endian uint16 a message (bits 0-10 the categories in order, bit 11 ``flagged``), ``scores`` 11
+    little-endian float64 a message; NaN stands for a score the source lacks.
+    """
+
+    flags: bytes
+    scores: bytes
+
+    @classmethod
+    def pack(cls, messages: Iterable[Moderation]) -> "PackedModeration":
+        """Pack per-message records; the inverse of :meth:`unpack`."""
+        flags, scores = bytearray(), bytearray()
+        for message in messages:
+            bits = sum(1 << bit for bit, name in enumerate(MODERATION_CATEGORIES) if message.categories.get(name))
+            flags += _FLAGS.pack(bits | (_FLAGGED_BIT if message.flagged else 0))
+            values = (message.scores.get(name) for name in MODERATION_CATEGORIES)
+            scores += _SCORES.pack(*(float("nan") if value is None else value for value in values))
+        return cls(bytes(flags), bytes(scores))
+
+    @property
+    def message_count(self) -> int:
+        """How many messages are packed."""
+        return len(self.flags) // _FLAGS.size
+
+    def unpack(self) -> tuple[Moderation, ...]:
+        """One Moderation a message, in message order."""
+        return tuple(
+            Moderation(
+                flagged=bool(bits & _FLAGGED_BIT),
+                categories={name: bool(bits >> bit & 1) for bit, name in enumerate(MODERATION_CATEGORIES)},
+                scores=dict(zip(MODERATION_CATEGORIES, map(_score, values), strict=True)),
+            )
+            for (bits,), values in zip(_FLAGS.iter_unpack(self.flags), _SCORES.iter_unpack(self.scores), strict=True)
+        )
+
+    def summary(self) -> ModerationSummary:
+        """The conversation-level summary of these messages."""
+        bits = 0
+        for (message_bits,) in _FLAGS.iter_unpack(self.flags):
+            bits |= message_bits
+        columns = zip(*_SCORES.iter_unpack(self.scores), strict=True) if self.scores else ((),) * 11
+        maxima = tuple(max((score for score in column if score == score), default=None) for column in columns)
+        return ModerationSummary(bool(bits & _FLAGGED_BIT), bits & ~_FLAGGED_BIT, maxima)
+
+
+class CodedModeration(NamedTuple):
+    """Packed moderation with its summary computed beside it, as a columnar source can do for many rows at once."""
+
+    packed: PackedModeration
+    summary: ModerationSummary
+
+
+def _score(value: float) -> float | None:
+    return None if value != value else value
+
+
+class Labels(Record):
+    """What this library derived about a conversation; all None until something derived it.
+
+    ``version`` names the code that computed the values.
+    """
+
+    domain: str | None = None
+    task: str | None = None
+    rating: float | None = None
+    tags: tuple[str, ...] | None = None
+    version: str | None = None
+
+
+NO_LABELS: Final = Labels()
+
+
+class Conversation(Record):
+    """One chat of the data set, with its place in the split and its provenance.
+
+    ``row_index`` is the row's position in the split and the primary key; ``conversation_id`` is the data set's own name and
+    not trusted to be unique. ``timestamp`` is None unless the source has one: LMSYS-Chat-1M has none.
+
+    >>> chat = Conversation(row_index=0, conversation_id="a1", model="gpt-4", messages=({"role": "user", "content": "hi"},))
+    >>> chat.first_prompt, chat.first_reply, chat.turn, chat.origin.value
+    ('hi', None, 0, 'cache')
+    """
+
+    row_index: int
+    conversation_id: str
+    model: str
+    messages: tuple[Message, ...]
+    language: str = "unknown"
+    redacted: bool = False
+    origin: Origin = Origin.CACHE
+    timestamp: datetime | None = None
+    labels: Labels = NO_LABELS
+    source_turn: int | None = None
+    """The source's own ``turn`` where it differs from the computed one, else None."""
+    moderation_summary: InstanceOf[ModerationSummary] | None = None
+    packed_moderation: InstanceOf[PackedModeration] | None = None
+
+    def __repr__(self) -> str:
+        """Ids and shape only: a repr ends in logs, and message texts must not."""
+        return (
+            f"<Conversation {self.row_index} {self.conversation_id!r}: {self.model}, {self.language}, "
+            f"{len(self.messages)} messages, {self.origin.value}>"
+        )
+
+    __str__ = __repr__
+
+    @property
+    def turn(self) -> int:
+        """The number of user/assistant rounds, as in the data set: ``len(messages) // 2``."""
+        return len(self.messages) // 2
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The contents of all user messages."""
+        return tuple(message.content for message in self.messages if message.role == "user")
+
+    @property
+    def replies(self) -> tuple[str, ...]:
+        """The contents of all assistant messages."""
+        return tuple(message.content for message in self.messages if message.role == "assistant")
+
+    @property
+    def first_prompt(self) -> str:
+        """The first user message."""
+        return self.messages[0].content
+
+    @property
+    def first_reply(self) -> str | None:
+        """The first assistant message; None if there is none."""
+        return self.messages[1].content if len(self.messages) > 1 else None
+
+    @property
+    def last_prompt(self) -> str:
+        """The last user message."""
+        return self.messages[-1 if len(self.messages) % 2 else -2].content
+
+    @property
+    def prompt_chars(self) -> int:
+        """Characters of all user messages together."""
+        return sum(map(len, self.prompts))
+
+    @property
+    def reply_chars(self) -> int:
+        """Characters of all assistant messages together."""
+        return sum(map(len, self.replies))
+
+    @property
+    def flagged(self) -> bool | None:
+        """Whether any message was flagged; None if the source has no moderation for this row."""
+        return None if self.moderation_summary is None else self.moderation_summary.flagged
+
+    @property
+    def moderation(self) -> tuple[Moderation, ...] | None:
+        """The moderation of each message, in message order; None if the source has none for this row.
+
+        Raises:
+            NotLoadedError: the row was read without its per-message moderation.
+        """
+        if self.packed_moderation is not None:
+            return self.packed_moderation.unpack()
+        if self.moderation_summary is None:
+            return None
+        raise NotLoadedError(
+            "the per-message moderation of this row was not loaded; use select(..., moderation=True) or get(), "
+            "or read .moderation_summary"
+        )
+
+
+def spell_category(name: str) -> str:
+    """One spelling for a moderation category: ``self-harm/intent`` becomes ``self_harm_intent``."""
+    return name.replace("/", "_").replace("-", "_")
+
+
+def as_json_object(conversation: Conversation) -> dict[str, Any]:
+    """The stable machine shape of a conversation: what ``query --json`` and ``export --format jsonl`` write."""
+    return {
+        "conversation_id": conversation.conversation_id,
+        "row_index": conversation.row_index,
+        "origin": conversation.origin.value,
+        "model": conversation.model,
+        "language": conversation.language,
+        "turn": conversation.turn,
+        "redacted": conversation.redacted,
+        "flagged": conversation.flagged,
+        "timestamp": None if conversation.timestamp is None else conversation.timestamp.isoformat(),
+        "labels": conversation.labels.model_dump(mode="json"),
+        "messages": [{"role": message.role, "content": message.content} for message in conversation.messages],
+    }

@@ -1,0 +1,218 @@
+"""Between a data set's row (a decoded mapping) and a Conversation: validation one way, the data set's own shape the other.
+
+Pure; imports records and errors. The hazard: a row is never dropped or repaired in silence. What cannot be a conversation
+raises InvalidRowError with a reason that quotes no text.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from lmsys_store.errors import InvalidRowError
+from lmsys_store.records import (
+    DATASET_SPELLING,
+    MODERATION_CATEGORIES,
+    CodedModeration,
+    Conversation,
+    Message,
+    Moderation,
+    Origin,
+    PackedModeration,
+    spell_category,
+)
+
+REQUIRED_COLUMNS: Final = ("conversation_id", "model", "conversation")
+_PLACEHOLDER = re.compile(r"NAME_\d")
+_ROLES = ("user", "assistant")
+_T = TypeVar("_T", int, bool, str)
+
+
+def conversation_from_row(row: object, row_index: int, *, origin: Origin = Origin.CACHE) -> Conversation:
+    """Validate one row of the data set.
+
+    ``conversation`` may be a list of ``{role, content}`` or a JSON text of one; ``openai_moderation`` a list of mappings in
+    either spelling, a CodedModeration, or missing. Unknown columns are ignored.
+
+    Raises:
+        InvalidRowError: with the reason the row cannot be a conversation.
+
+    >>> conversation_from_row({"conversation_id": "a", "model": "m", "conversation": '[{"role": "user", "content": "hi"}]'}, 7)
+    <Conversation 7 'a': m, unknown, 1 messages, cache>
+    """
+    if not isinstance(row, Mapping):
+        raise InvalidRowError(f"the row is {_kind(row)}, not an object")
+    for column in REQUIRED_COLUMNS:
+        if row.get(column) is None:
+            raise InvalidRowError(f"{column} is missing")
+    messages = _messages(row["conversation"])
+    coded = _moderation(row.get("openai_moderation"), len(messages))
+    turn = _optional(row, "turn", int)
+    redacted = _optional(row, "redacted", bool)
+    if redacted is None:
+        redacted = any(_PLACEHOLDER.search(message["content"]) for message in messages)
+    try:
+        return Conversation(
+            row_index=row_index,
+            conversation_id=row["conversation_id"],
+            model=row["model"],
+            messages=messages,
+            language=_optional(row, "language", str) or "unknown",
+            redacted=redacted,
+            origin=origin,
+            timestamp=_timestamp(row.get("timestamp")),
+            source_turn=None if turn == len(messages) // 2 else turn,
+            moderation_summary=None if coded is None else coded.summary,
+            packed_moderation=None if coded is None else coded.packed,
+        )
+    except ValidationError as error:
+        raise InvalidRowError(_reason(error)) from None
+
+
+def _messages(value: object) -> Any:
+    """The messages as a list of plain mappings, checked for everything but the type of ``content``."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise InvalidRowError("conversation is a text that is not JSON") from None
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        raise InvalidRowError(f"conversation is {_kind(value)}, not a list")
+    if not value:
+        raise InvalidRowError("conversation is empty")
+    for position, message in enumerate(value):
+        if not isinstance(message, Mapping):
+            raise InvalidRowError(f"message {position} is {_kind(message)}, not an object")
+        content = message.get("content")
+        if not isinstance(content, str):
+            raise InvalidRowError(f"the content of message {position} is {_kind(content)}, not a string")
+        if message.get("role") != _ROLES[position % 2]:
+            raise InvalidRowError(_role_reason(position, message.get("role")))
+    return value
+
+
+def _role_reason(position: int, role: object) -> str:
+    if role not in _ROLES:
+        return f"message {position} has a role other than user or assistant"
+    if position == 0:
+        return "the first message is not the user's"
+    return f"message {position} has the same role as the one before it"
+
+
+def _moderation(value: object, message_count: int) -> CodedModeration | None:
+    if value is None:
+        return None
+    if isinstance(value, CodedModeration):
+        coded = value
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        packed = PackedModeration.pack(map(_message_moderation, value))
+        coded = CodedModeration(packed, packed.summary())
+    else:
+        raise InvalidRowError(f"openai_moderation is {_kind(value)}, not a list")
+    if coded.packed.message_count != message_count:
+        raise InvalidRowError(f"openai_moderation has {coded.packed.message_count} entries for {message_count} messages")
+    return coded
+
+
+def _message_moderation(value: object) -> Moderation:
+    if not isinstance(value, Mapping):
+        raise InvalidRowError(f"an entry of openai_moderation is {_kind(value)}, not an object")
+    categories = _by_category(value.get("categories"), bool)
+    scores = _by_category(value.get("category_scores"), float)
+    flagged = value.get("flagged")
+    if not isinstance(flagged, bool):
+        raise InvalidRowError(f"flagged is {_kind(flagged)}, not a bool")
+    return Moderation.model_construct(flagged=flagged, categories=categories, scores=scores)
+
+
+def _by_category(values: object, kind: type) -> dict[str, Any]:
+    """``values`` under one spelling; where a source has both spellings of a category the first that is not null wins."""
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping):
+        raise InvalidRowError(f"moderation categories are {_kind(values)}, not an object")
+    known: dict[str, Any] = {}
+    for key, value in values.items():
+        name = spell_category(str(key))
+        if name not in DATASET_SPELLING or value is None or name in known:
+            continue
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, kind):
+            raise InvalidRowError(f"moderation of {name} is {_kind(value)}, not a {kind.__name__}")
+        known[name] = value
+    return known
+
+
+def _optional(row: Mapping[str, Any], column: str, kind: type[_T]) -> _T | None:
+    value = row.get(column)
+    if value is None:
+        return None
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise InvalidRowError(f"{column} is {_kind(value)}, not {_NAMES[kind]}")
+    return value
+
+
+def _timestamp(value: object) -> datetime | None:
+    """A source's own time as an aware datetime: a datetime, ISO 8601 text, or seconds since 1970 (naive means UTC)."""
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidRowError("timestamp is not a time") from None
+    if value is None:
+        return None
+    if not isinstance(value, datetime):
+        raise InvalidRowError(f"timestamp is {_kind(value)}, not a time")
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+_NAMES: Final[Mapping[type, str]] = {int: "an integer", bool: "a bool", str: "a string"}
+
+
+def _kind(value: object) -> str:
+    return "null" if value is None else f"of type {type(value).__name__}"
+
+
+def _reason(error: ValidationError) -> str:
+    """The first problem in words; never pydantic's own message, which quotes the input."""
+    problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    place = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "string_unicode":
+        return f"{place} holds a lone surrogate"
+    return f"{place} has the wrong type"
+
+
+def row_from_conversation(conversation: Conversation) -> dict[str, Any]:
+    """The conversation as a row of the data set's own schema; needs the per-message moderation where there is any.
+
+    Raises:
+        NotLoadedError: the per-message moderation was not loaded.
+    """
+    moderation = conversation.moderation
+    return {
+        "conversation_id": conversation.conversation_id,
+        "model": conversation.model,
+        "conversation": [_message_row(message) for message in conversation.messages],
+        "turn": conversation.turn if conversation.source_turn is None else conversation.source_turn,
+        "language": conversation.language,
+        "openai_moderation": None if moderation is None else [_moderation_row(message) for message in moderation],
+        "redacted": conversation.redacted,
+    }
+
+
+def _message_row(message: Message) -> dict[str, str]:
+    return {"content": message.content, "role": message.role}
+
+
+def _moderation_row(moderation: Moderation) -> dict[str, Any]:
+    return {
+        "categories": {DATASET_SPELLING[name]: moderation.categories[name] for name in MODERATION_CATEGORIES},
+        "category_scores": {DATASET_SPELLING[name]: moderation.scores[name] for name in MODERATION_CATEGORIES},
+        "flagged": moderation.flagged,
+    }

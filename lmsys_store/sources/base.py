@@ -1,0 +1,73 @@
+"""What every source of rows promises. Sources deliver bytes decoded to rows; whether a row is valid is not theirs to say."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+PAGE_ROWS: Final = 1000
+LMSYS_DATASET: Final = "lmsys/lmsys-chat-1m"
+LMSYS_LICENCE: Final = "LMSYS-Chat-1M Dataset License Agreement"
+LMSYS_LICENCE_URL: Final = "https://huggingface.co/datasets/lmsys/lmsys-chat-1m"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which rows a source delivers: a data set, configuration and split at one revision."""
+
+    dataset: str
+    revision: str
+    config: str = "default"
+    split: str = "train"
+
+    @property
+    def licence(self) -> tuple[str, str] | None:
+        """The licence's name and page, where this library knows it."""
+        return (LMSYS_LICENCE, LMSYS_LICENCE_URL) if self.dataset == LMSYS_DATASET else None
+
+
+@dataclass(frozen=True)
+class BrokenRow:
+    """A row that could not even be decoded: why, and what was there (as far as it is text)."""
+
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """What one read delivers: the rows of ``[start, stop)``, in order, one for every row index."""
+
+    start: int
+    rows: Sequence[object]
+    byte_count: int
+
+    @property
+    def stop(self) -> int:
+        """The first row index after this page."""
+        return self.start + len(self.rows)
+
+
+class Source(Protocol):
+    """Rows of one identity. ``total_rows`` is None while unknown; ``notes`` say what a user should know of the choice made."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def identity(self) -> Identity: ...
+    @property
+    def total_rows(self) -> int | None: ...
+    @property
+    def requests(self) -> int:
+        """Network requests made so far."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+    def pages(self, wanted: Sequence[tuple[int, int]]) -> AsyncIterator[Page]:
+        """The pages of the wanted intervals of row indexes, ascending, of at most 1,000 rows.
+
+        Raises:
+            SourceFormatError: damage met on the way; the pages before it are good.
+        """
+        ...

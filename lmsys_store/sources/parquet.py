@@ -1,0 +1,207 @@
+"""Parquet files as pages of rows: batches of 1,000 across row groups, never a whole file or row group in memory.
+
+The only source module that imports pyarrow. The hazard is speed: ``to_pylist`` of the moderation alone costs more than all
+the rest, so clean batches are packed column by column; whatever is unusual goes the slow, plain way, with the same result.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lmsys_store.errors import SourceFormatError
+from lmsys_store.records import MODERATION_CATEGORIES, CodedModeration, ModerationSummary, PackedModeration, spell_category
+from lmsys_store.sources.base import PAGE_ROWS, BrokenRow, Page
+
+COLUMNS: Final = (
+    "conversation_id", "model", "conversation", "turn", "language", "openai_moderation", "redacted", "timestamp",
+)  # fmt: skip
+_BUFFER_BYTES: Final = 256 * 1024
+_FLAGGED_BIT: Final = 1 << len(MODERATION_CATEGORIES)
+
+
+class ParquetShard:
+    """One Parquet file: its columns, its rows and its footer's fingerprint."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._open() as file:
+            self.columns: tuple[str, ...] = tuple(file.schema_arrow.names)
+            self.total_rows: int = file.metadata.num_rows
+            groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+            self._group_rows: list[int] = [group.num_rows for group in groups]
+            footer = [(group.num_rows, group.total_byte_size) for group in groups]
+        self.fingerprint = f"{path.stat().st_size} {self.total_rows} {footer} {file_tail(path)}"
+
+    def _open(self) -> Any:
+        try:
+            # A buffer size makes the reader stream column chunks; without it a file of one row group is read whole.
+            return pq.ParquetFile(self.path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+        except (pa.ArrowException, OSError) as error:
+            raise SourceFormatError(
+                f"{self.path} is not a whole Parquet file ({_first_line(error)}); fetch or write it again"
+            ) from error
+
+    def pages(self, start: int, stop: int) -> Iterator[Page]:
+        """The rows ``[start, stop)`` of this shard, counted from its own first row."""
+        first, position = self._group_of(start)
+        last, _ = self._group_of(stop - 1)
+        with self._open() as file:
+            columns = [name for name in COLUMNS if name in self.columns]
+            batches = file.iter_batches(PAGE_ROWS, row_groups=range(first, last + 1), columns=columns, use_threads=False)
+            while (batch := self._next(batches)) is not None:
+                skip = max(start - position, 0)
+                part = batch.slice(skip, min(stop - position, batch.num_rows) - skip)
+                if part.num_rows > 0:
+                    yield Page(position + skip, rows_of(part), part.nbytes)
+                position += batch.num_rows
+                if position >= stop:
+                    return
+
+    def _next(self, batches: Any) -> Any:
+        try:
+            return next(batches, None)
+        except (pa.ArrowException, OSError) as error:
+            raise SourceFormatError(
+                f"{self.path} is damaged ({_first_line(error)}); what came before is kept: fetch the file again, then sync"
+            ) from error
+
+    def _group_of(self, row: int) -> tuple[int, int]:
+        """The row group that holds a row, and that group's first row."""
+        begin = 0
+        for number, rows in enumerate(self._group_rows):
+            if row < begin + rows:
+                return number, begin
+            begin += rows
+        raise IndexError(row)
+
+
+def file_tail(path: Path) -> str:
+    """A digest of the footer: the last bytes of the file hold it, with statistics and offsets of every column chunk."""
+    import hashlib
+
+    with path.open("rb") as file:
+        file.seek(-8, 2)
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(-(length + 8), 2)
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def rows_of(batch: Any) -> list[object]:
+    """The batch's rows as mappings, moderation packed."""
+    columns = {name: _column(batch.column(name), name) for name in batch.schema.names}
+    names = tuple(columns)
+    if not any(isinstance(value, BrokenRow) for values in columns.values() for value in values):
+        return [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    rows: list[object] = []
+    for values in zip(*columns.values(), strict=True):
+        broken = next((value for value in values if isinstance(value, BrokenRow)), None)
+        rows.append(broken or dict(zip(names, values, strict=True)))
+    return rows
+
+
+def _column(array: Any, name: str) -> Sequence[Any]:
+    if name == "conversation" and _is_clean_list(array):
+        return _conversations(array)
+    if name == "openai_moderation" and _is_clean_list(array):
+        packed = _packed_moderation(array)
+        if packed is not None:
+            return packed
+    try:
+        return array.to_pylist()  # type: ignore[no-any-return]
+    except UnicodeDecodeError:
+        return [_value(array, position) for position in range(len(array))]
+
+
+def _value(array: Any, position: int) -> Any:
+    try:
+        return array[position].as_py()
+    except UnicodeDecodeError:
+        return BrokenRow("a text is not UTF-8", "")
+
+
+def _is_clean_list(array: Any) -> bool:
+    """A list of structs without a null list, a null struct or an empty list."""
+    if not (pa.types.is_list(array.type) and pa.types.is_struct(array.type.value_type)) or not len(array):
+        return False
+    flat = array.flatten()
+    return not array.null_count and not flat.null_count and bool(pc.min(pc.list_value_length(array)).as_py())
+
+
+def _offsets(array: Any) -> list[int]:
+    """Where each row's messages begin in ``array.flatten()``, and where the last ends."""
+    offsets = array.offsets.to_numpy()
+    return (offsets - offsets[0]).tolist()  # type: ignore[no-any-return]
+
+
+def _conversations(array: Any) -> Sequence[Any]:
+    flat = array.flatten()
+    try:
+        messages = flat.to_pylist() if flat.type.num_fields != 2 else _messages(flat)
+    except UnicodeDecodeError:
+        return [_value(array, position) for position in range(len(array))]
+    offsets = _offsets(array)
+    return [messages[begin:end] for begin, end in zip(offsets, offsets[1:], strict=False)]
+
+
+def _messages(flat: Any) -> list[dict[str, Any]]:
+    first, second = (flat.type.field(number).name for number in (0, 1))
+    pairs = zip(flat.field(0).to_pylist(), flat.field(1).to_pylist(), strict=True)
+    return [{first: one, second: two} for one, two in pairs]
+
+
+def _packed_moderation(array: Any) -> list[CodedModeration] | None:
+    """Each row's moderation packed, with its summary; None where the columns are not the plain ones."""
+    flat = array.flatten()
+    fields = {field.name: flat.field(number) for number, field in enumerate(flat.type)}
+    flagged, categories, scores = (fields.get(name) for name in ("flagged", "categories", "category_scores"))
+    if flagged is None or categories is None or scores is None or flagged.null_count or not pa.types.is_boolean(flagged.type):
+        return None
+    truths, values = _by_category(categories, pa.bool_()), _by_category(scores, pa.float64())
+    if truths is None or values is None:
+        return None
+    flags = flagged.to_numpy(zero_copy_only=False).astype("<u2") * _FLAGGED_BIT
+    for bit, truth in enumerate(truths):
+        flags |= pc.fill_null(truth, False).to_numpy(zero_copy_only=False).astype("<u2") << bit
+    matrix = np.empty((len(flat), len(MODERATION_CATEGORIES)), "<f8")
+    for number, value in enumerate(values):
+        matrix[:, number] = value.to_numpy(zero_copy_only=False)
+    return _coded(_offsets(array), flags.astype("<u2"), matrix)
+
+
+def _by_category(struct: Any, kind: Any) -> list[Any] | None:
+    """The 11 arrays of a struct in our order; None unless each category is there once, in the expected type."""
+    if not pa.types.is_struct(struct.type) or struct.null_count:
+        return None
+    found: dict[str, Any] = {}
+    for number, field in enumerate(struct.type):
+        name = spell_category(field.name)
+        if name in found:
+            return None
+        found[name] = struct.field(number)
+    arrays = [found.get(name) for name in MODERATION_CATEGORIES]
+    return arrays if all(array is not None and array.type == kind for array in arrays) else None
+
+
+def _coded(offsets: list[int], flags: Any, matrix: Any) -> list[CodedModeration]:
+    begins = offsets[:-1]
+    bits = np.bitwise_or.reduceat(flags, begins).tolist()
+    maxima = np.fmax.reduceat(matrix, begins, axis=0).tolist()
+    flag_bytes, score_bytes, width = flags.tobytes(), matrix.tobytes(), 8 * len(MODERATION_CATEGORIES)
+    holes = bool(np.isnan(matrix).any())
+    coded = []
+    for begin, end, row_bits, row_maxima in zip(begins, offsets[1:], bits, maxima, strict=True):
+        if holes:
+            row_maxima = [None if value != value else value for value in row_maxima]
+        packed = PackedModeration(flag_bytes[2 * begin : 2 * end], score_bytes[width * begin : width * end])
+        summary = ModerationSummary(bool(row_bits & _FLAGGED_BIT), row_bits & ~_FLAGGED_BIT, tuple(row_maxima))
+        coded.append(CodedModeration(packed, summary))
+    return coded
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__

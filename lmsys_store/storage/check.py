@@ -1,0 +1,130 @@
+"""Whether a store is whole: SQLite's own check, and ours of rows against coverage, texts and the full-text index."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from lmsys_store.search import MESSAGE_BREAK, tokens
+from lmsys_store.storage import coverage as intervals
+from lmsys_store.storage.codec import conversation_of, fts_columns, page_statement, select_conversations
+from lmsys_store.storage.engine import Database
+from lmsys_store.storage.reader import StoreState, read_state
+from lmsys_store.storage.tables import conversation, conversation_text, coverage, moderation, rejected_row, tombstone
+
+PAGE: Final = 1000
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a check found: every problem in words, and how many rows were looked at."""
+
+    rows: int
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return not self.problems
+
+
+async def check(database: Database) -> CheckReport:
+    """Check the whole store, page by page; beside a running sync it may report what is only just being added."""
+    problems: list[str] = list(await database.read(_sqlite_problems))
+    state = await database.read(read_state)
+    if state is None:
+        return CheckReport(0, tuple(problems))
+    problems += await database.read(_table_problems)
+    rows, last = 0, -1
+    while True:
+        seen, last, found = await database.read(lambda connection, after=last: _page_problems(connection, state, after))  # type: ignore[misc]
+        problems += found
+        rows += seen
+        if not seen:
+            return CheckReport(rows, tuple(problems))
+
+
+async def _sqlite_problems(connection: AsyncConnection) -> Sequence[str]:
+    found = (await connection.execute(text("PRAGMA integrity_check(20)"))).scalars().all()
+    return [] if found == ["ok"] else [f"SQLite: {line}" for line in found]
+
+
+async def _table_problems(connection: AsyncConnection) -> list[str]:
+    """Rows + rejects + tombstones = covered, each inside; every row has its text and its full-text entry and no other has."""
+    problems = []
+    held = [intervals.Interval(*row) for row in (await connection.execute(select(coverage.c.start, coverage.c.stop))).all()]
+    if intervals.size(held) != intervals.size(intervals.merged(held)):
+        problems.append("coverage: intervals overlap")
+    counts = [int((await connection.execute(select(func.count()).select_from(table))).scalar_one()) for table in _OUTCOMES]
+    if sum(counts) != intervals.size(held):
+        stored, rejected, deleted = counts
+        problems.append(
+            f"coverage: {intervals.size(held)} rows are covered, but {stored} stored + {rejected} rejected + {deleted} deleted "
+            f"= {sum(counts)}"
+        )
+    for table in _OUTCOMES:
+        inside = select(1).where(coverage.c.start <= table.c.row_index, coverage.c.stop > table.c.row_index).exists()
+        problems += await _listed(connection, select(table.c.row_index).where(~inside), f"{table.name}: outside of coverage")
+    row_indexes = select(conversation.c.row_index)
+    for table in (conversation_text, moderation):
+        orphans = select(table.c.row_index).where(table.c.row_index.not_in(row_indexes))
+        problems += await _listed(connection, orphans, f"{table.name}: without a row")
+    textless = row_indexes.where(conversation.c.row_index.not_in(select(conversation_text.c.row_index)))
+    problems += await _listed(connection, textless, "conversation: without a text")
+    docsize = "SELECT id FROM conversation_fts_docsize"
+    for statement, what in (
+        (f"{docsize} WHERE id NOT IN (SELECT row_index FROM conversation)", "full-text index: without a row"),
+        (f"SELECT row_index FROM conversation WHERE row_index NOT IN ({docsize})", "full-text index: row missing"),
+    ):
+        problems += await _listed(connection, text(statement), what)
+    return problems
+
+
+_OUTCOMES = (conversation, rejected_row, tombstone)
+
+
+async def _listed(connection: AsyncConnection, statement: Any, what: str) -> list[str]:
+    found = (await connection.execute(statement)).scalars().all()
+    shown = ", ".join(map(str, found[:5])) + (", …" if len(found) > 5 else "")
+    return [f"{what}: {len(found)} row(s): {shown}"] if found else []
+
+
+async def _page_problems(connection: AsyncConnection, state: StoreState, after: int) -> tuple[int, int, list[str]]:
+    """One page of rows decoded and held against their columns and their full-text entry's word counts."""
+    statement = page_statement(select_conversations(with_moderation=True).add_columns(conversation.c.seq))
+    rows = (await connection.execute(statement, {"last": after, "bound": state.seq, "size": PAGE})).all()
+    if not rows:
+        return 0, after, []
+    last = rows[-1].row_index
+    sizes = text("SELECT id, sz FROM conversation_fts_docsize WHERE id > :after AND id <= :last")
+    found = await connection.execute(sizes, {"after": after, "last": last})
+    indexed: dict[int, bytes] = {row_index: blob for row_index, blob in found.all()}
+    problems = []
+    for row in rows:
+        chat = conversation_of(row[:-1], state.origin)
+        if (chat.turn, chat.prompt_chars, chat.reply_chars) != (row.turn, row.prompt_chars, row.reply_chars):
+            problems.append(f"row {chat.row_index}: its columns do not fit its text")
+        packed = chat.packed_moderation
+        if packed is not None and packed.summary() != chat.moderation_summary:
+            problems.append(f"row {chat.row_index}: its moderation maxima do not fit its moderation")
+        words = [_word_count(column) for column in fts_columns(chat, index_replies=state.index_replies)]
+        if chat.row_index in indexed and _varints(indexed[chat.row_index]) != words:
+            problems.append(f"row {chat.row_index}: the full-text index holds another text of it")
+    return len(rows), last, problems
+
+
+def _word_count(column: str) -> int:
+    return sum(map(len, map(tokens, column.split(MESSAGE_BREAK)))) + column.count(MESSAGE_BREAK)
+
+
+def _varints(blob: bytes) -> list[int]:
+    """SQLite's big-endian variable-length integers, as FTS5 keeps a row's word counts."""
+    values, value = [], 0
+    for byte in blob:
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            values.append(value)
+            value = 0
+    return values

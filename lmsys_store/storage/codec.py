@@ -1,0 +1,109 @@
+"""Between a Conversation and its columns. The hot path of every read: one JSON parse and one construction a row."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+from sqlalchemy import Select, bindparam, select
+
+from lmsys_store.records import NO_LABELS, Conversation, Labels, Message, ModerationSummary, Origin, PackedModeration
+from lmsys_store.search import index_text
+from lmsys_store.storage.tables import SCORE_COLUMNS, conversation, conversation_text, moderation
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+_messages = TypeAdapter(tuple[Message, ...])
+
+CONVERSATION_COLUMNS: Final = tuple(column.name for column in conversation.columns if column.name != "seq")
+_SCORES_AT: Final = CONVERSATION_COLUMNS.index(SCORE_COLUMNS[0])
+_TEXT_AT: Final = len(CONVERSATION_COLUMNS)
+
+
+def select_conversations(*, with_moderation: bool) -> Select[Any]:
+    """Columns in the order :func:`conversation_of` reads them; add conditions, order and limit."""
+    columns = [conversation.c[name] for name in CONVERSATION_COLUMNS] + [conversation_text.c.messages]
+    # The text's row exists for every conversation; the moderation's only where the source had any.
+    source = conversation.join(conversation_text, conversation_text.c.row_index == conversation.c.row_index)
+    if with_moderation:
+        columns += [moderation.c.flags, moderation.c.scores]
+        source = source.outerjoin(moderation, moderation.c.row_index == conversation.c.row_index)
+    return select(*columns).select_from(source)
+
+
+def page_statement(selected: Select[Any]) -> Select[Any]:
+    """One keyset page in row order: parameters ``last``, ``bound`` (of seq) and ``size``."""
+    return (
+        selected.where(conversation.c.row_index > bindparam("last"), conversation.c.seq <= bindparam("bound"))
+        .order_by(conversation.c.row_index)
+        .limit(bindparam("size"))
+    )
+
+
+def conversation_of(row: Sequence[Any], origin: Origin) -> Conversation:
+    """The record of one selected row."""
+    (
+        row_index, conversation_id, model, language, turn, source_turn, redacted, _prompt_chars, _reply_chars, timestamp,
+        domain, task, rating, tags, labels_version, flagged, category_bits,
+    ) = row[:_SCORES_AT]  # fmt: skip
+    summary = packed = None
+    if flagged is not None:
+        summary = ModerationSummary(flagged == 1, category_bits, tuple(row[_SCORES_AT:_TEXT_AT]))
+        if len(row) > _TEXT_AT + 1 and row[_TEXT_AT + 1] is not None:
+            packed = PackedModeration(row[_TEXT_AT + 1], row[_TEXT_AT + 2])
+    labels = NO_LABELS
+    if labels_version is not None:
+        labels = Labels(
+            domain=domain, task=task, rating=rating, tags=None if tags is None else json.loads(tags), version=labels_version
+        )
+    return Conversation(
+        row_index=row_index,
+        conversation_id=conversation_id,
+        model=model,
+        messages=_messages.validate_json(row[_TEXT_AT]),
+        language=language,
+        redacted=redacted == 1,
+        origin=origin,
+        timestamp=None if timestamp is None else EPOCH + timestamp * MICROSECOND,
+        labels=labels,
+        source_turn=source_turn,
+        moderation_summary=summary,
+        packed_moderation=packed,
+    )
+
+
+def columns_of(chat: Conversation) -> tuple[Any, ...]:
+    """The values of CONVERSATION_COLUMNS, in order."""
+    summary, labels = chat.moderation_summary, chat.labels
+    return (
+        chat.row_index,
+        chat.conversation_id,
+        chat.model,
+        chat.language,
+        chat.turn,
+        chat.source_turn,
+        int(chat.redacted),
+        chat.prompt_chars,
+        chat.reply_chars,
+        None if chat.timestamp is None else (chat.timestamp - EPOCH) // MICROSECOND,
+        labels.domain,
+        labels.task,
+        labels.rating,
+        None if labels.tags is None else json.dumps(labels.tags, ensure_ascii=False),
+        labels.version,
+        None if summary is None else int(summary.flagged),
+        None if summary is None else summary.category_bits,
+        *((None,) * len(SCORE_COLUMNS) if summary is None else summary.maxima),
+    )
+
+
+def messages_json(chat: Conversation) -> str:
+    """The messages as one JSON text: NUL and control characters are escaped, all else is as it is."""
+    return to_json(chat.messages).decode()
+
+
+def fts_columns(chat: Conversation, *, index_replies: bool) -> tuple[str, str]:
+    """What the full-text index holds of a conversation; the same values remove it again."""
+    return index_text(chat.prompts), index_text(chat.replies) if index_replies else ""

@@ -1,0 +1,116 @@
+"""A query as SQL. SQL's three-valued logic is brought back to two values at one place: ``not`` asks IS NOT 1.
+
+Every compiled expression is *true* in SQL exactly where it matches in memory; where it does not match it may be false or
+NULL, which a WHERE treats alike.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, bindparam, false, func, literal_column, or_, select, true
+
+from lmsys_store.errors import QueryError
+from lmsys_store.expressions import FIELDS, And, Condition, Expression, Not, Or, Search
+from lmsys_store.records import MODERATION_CATEGORIES
+from lmsys_store.search import Term, parse
+from lmsys_store.storage.codec import EPOCH, MICROSECOND
+from lmsys_store.storage.tables import conversation, fts
+
+Compiled = ColumnElement[bool]
+
+
+def compile_query(expression: Expression, *, replies_indexed: bool) -> Compiled:
+    """The WHERE clause of an expression.
+
+    Raises:
+        QueryError: it searches replies, and the store does not index them.
+    """
+    match expression:
+        case And(parts):
+            return and_(true(), *(compile_query(part, replies_indexed=replies_indexed) for part in parts))
+        case Or(parts):
+            return or_(false(), *(compile_query(part, replies_indexed=replies_indexed) for part in parts))
+        case Not(part):
+            return compile_query(part, replies_indexed=replies_indexed).is_not(literal_column("1"))
+        case Search(text, replies):
+            if replies and not replies_indexed:
+                raise QueryError(
+                    "this store indexes prompts only; search without replies, or sync a new store with --index-replies"
+                )
+            return _search(parse(text), replies=replies)
+        case Condition(field, operator, value):
+            return _tag_condition(operator, value) if field == "tag" else _condition(field, operator, value)
+    raise AssertionError(f"unknown expression {expression!r}")
+
+
+def column_of(field: str) -> ColumnElement[Any]:
+    """The SQL value of a field: a column, or the bit of a moderation category."""
+    head, _, category = field.partition(".")
+    if head == "moderation":
+        bit = 1 << MODERATION_CATEGORIES.index(category)
+        return (conversation.c.category_bits.op("&")(literal_column(str(bit)))).op("<>")(literal_column("0"))
+    if head == "moderation_score":
+        return conversation.c[f"score_{category}"]
+    return conversation.c[head]
+
+
+def _condition(field: str, operator: str, value: Any) -> Compiled:
+    column = column_of(field)
+    if operator == "is_null":
+        return column.is_(None) if value else column.is_not(None)
+    if operator == "in_":
+        return column.in_([_literal(one) for one in value])
+    if operator == "between":
+        return column.between(*(_literal(end) for end in value))
+    if FIELDS[field].kind == "bool":
+        # A literal, not a parameter: only then can the planner use the partial index on flagged rows.
+        flag: ColumnElement[Any] = literal_column(str(int(value)))
+        return column == flag if operator == "eq" else column.is_not(flag)
+    return _COMPARE[operator](column, _literal(value))
+
+
+def _literal(value: Any) -> Any:
+    """The stored form of a value: times are integers of microseconds."""
+    return (value - EPOCH) // MICROSECOND if isinstance(value, datetime) else value
+
+
+_COMPARE: Final[Mapping[str, Callable[[Any, Any], Compiled]]] = {
+    "eq": lambda column, value: column == value,
+    "ne": lambda column, value: column.is_not(bindparam(None, value)),
+    "lt": lambda column, value: column < value,
+    "le": lambda column, value: column <= value,
+    "gt": lambda column, value: column > value,
+    "ge": lambda column, value: column >= value,
+    # instr, never LIKE: exact, case-sensitive, and no character of the text is a pattern.
+    "contains": lambda column, value: func.instr(column, value) > 0,
+    "startswith": lambda column, value: and_(column >= value, func.instr(column, value) == 1),
+}
+
+
+def _tag_condition(operator: str, value: Any) -> Compiled:
+    """Whether any tag (``ne``: no tag) compares so; tags are a JSON array in their column."""
+    tags = func.json_each(func.coalesce(conversation.c.tags, "[]")).table_valued("value").alias("tag")
+    if operator == "is_null":
+        present = func.coalesce(conversation.c.tags, "[]") != "[]"
+        return ~present if value else present
+    if operator == "ne":
+        return ~select(1).select_from(tags).where(tags.c.value == value).exists()
+    test = tags.c.value.in_(value) if operator == "in_" else _COMPARE[operator](tags.c.value, value)
+    return select(1).select_from(tags).where(test).exists()
+
+
+def _search(terms: Iterable[Term], *, replies: bool) -> Compiled:
+    wanted = [term.fts() for term in terms if not term.negated]
+    unwanted = [term.fts() for term in terms if term.negated]
+    parts: list[Compiled] = []
+    if wanted:
+        parts.append(conversation.c.row_index.in_(_matching(" AND ".join(wanted), replies)))
+    if unwanted:
+        parts.append(conversation.c.row_index.not_in(_matching(" OR ".join(unwanted), replies)))
+    return and_(*parts)
+
+
+def _matching(expression: str, replies: bool) -> Any:
+    whole = expression if replies else f"{{prompts}} : ({expression})"
+    return select(fts.c.rowid).where(literal_column("conversation_fts").op("MATCH")(whole))

@@ -1,0 +1,302 @@
+"""One store file opened: read-only pooled connections, one writer task with the only write connection, SQLite's errors in ours.
+
+The only module that touches the driver. Two rules keep it sound: a statement is never cancelled half way (a cancelled
+caller leaves it to finish; a cancelled SELECT can leave a zombie connection that holds its lock), and only the writer task
+writes, in BEGIN IMMEDIATE transactions.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+from sqlalchemy import URL, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
+
+from lmsys_store.errors import (
+    ForkedStoreError,
+    NotAStoreError,
+    SchemaOutdatedError,
+    StoreBusyError,
+    StoreClosedError,
+    StoreCorruptError,
+    StoreError,
+    StoreFullError,
+    StoreNotFoundError,
+    StoreReadOnlyError,
+    WrongLoopError,
+)
+from lmsys_store.storage import schema
+
+T = TypeVar("T")
+Operation = Callable[[AsyncConnection], Awaitable[Any]]
+
+READERS: Final = 4
+BUSY_SECONDS: Final = 10.0
+_READ_CACHE_KIB: Final = 8 * 1024
+_WRITE_CACHE_KIB: Final = 64 * 1024
+
+
+class Database:
+    """An open store file. Owned by one event loop; open() before use, close() after."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.notes: list[str] = []
+        self._readers: AsyncEngine | None = None
+        self._writer: AsyncEngine | None = None
+        self._queue: asyncio.Queue[tuple[Operation, asyncio.Future[Any]] | None] | None = None
+        self._writer_task: asyncio.Task[None] | None = None
+        self._writable = True
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = os.getpid()
+
+    async def open(self, *, create: bool) -> None:
+        """Open the file, creating or upgrading it as needed.
+
+        Raises:
+            StoreNotFoundError: there is none and ``create`` is False.
+            NotAStoreError, SchemaTooNewError, SchemaOutdatedError, StoreReadOnlyError: as their names say.
+        """
+        self._loop, self._process = asyncio.get_running_loop(), os.getpid()
+        try:
+            if not self.path.exists():
+                if not create:
+                    raise StoreNotFoundError(f"there is no store at {self.path}; fill one with: lmsys-store sync PATH")
+                _create_private(self.path)
+            elif self.path.is_dir():
+                raise NotAStoreError(f"{self.path} is a directory; a store is one file, such as {self.path / 'lmsys.db'}")
+            elif not os.access(self.path, os.R_OK):
+                raise StoreReadOnlyError(f"{self.path} cannot be read by this user; check its owner and mode")
+            with _placed(self.path):
+                await self._open_engines()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _open_engines(self) -> None:
+        self._writable = os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+        self._readers = self._reader_engine()
+        if self._writable and self.path.stat().st_size == 0:
+            await self.write(schema.upgrade)
+            return
+        async with self._reading() as connection:
+            revision = await schema.revision_of(connection)
+        if revision == schema.HEAD:
+            return
+        if not self._writable:
+            raise SchemaOutdatedError(
+                f"{self.path} has schema {revision} and must be upgraded to {schema.HEAD}, but cannot be written here; "
+                "copy it to a place you can write"
+            )
+        await self.write(schema.upgrade)
+
+    def _reader_engine(self) -> AsyncEngine:
+        query = {"mode": "ro", "uri": "true"}
+        wal = Path(f"{self.path}-wal")
+        if not self._writable and not (wal.exists() and wal.stat().st_size):
+            query["immutable"] = "1"
+            self.notes.append(f"{self.path} cannot be written: opened as an immutable file; a change by others is not seen")
+        engine = create_async_engine(
+            URL.create("sqlite+aiosqlite", database=f"file:{quote(str(self.path))}", query=query),
+            poolclass=AsyncAdaptedQueuePool,
+            pool_size=READERS,
+            max_overflow=0,
+            pool_timeout=3600,
+            pool_reset_on_return=None,  # a read-only connection in autocommit has nothing to roll back
+            connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+        )
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def _prepare(connection: Any, _record: object) -> None:
+            _pragma(connection, f"cache_size = -{_READ_CACHE_KIB}")
+
+        return engine
+
+    def _writer_engine(self) -> AsyncEngine:
+        engine = create_async_engine(
+            URL.create("sqlite+aiosqlite", database=str(self.path)),
+            poolclass=NullPool,
+            connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+        )
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def _prepare(connection: Any, _record: object) -> None:
+            _pragma(connection, f"page_size = {schema.PAGE_SIZE}")  # before the first table, and it can never change
+            _pragma(connection, "journal_mode = WAL")  # readers go on while a sync writes
+            _pragma(connection, "synchronous = NORMAL")  # a power cut may lose the last pages, never consistency
+            _pragma(connection, f"cache_size = -{_WRITE_CACHE_KIB}")
+            _pragma(connection, f"journal_size_limit = {64 << 20}")
+            _pragma(connection, "temp_store = MEMORY")  # no texts in temporary files
+            _pragma(connection, "secure_delete = ON")  # deleted texts are overwritten
+
+        @event.listens_for(engine.sync_engine, "begin")
+        def _begin(connection: Any) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+        return engine
+
+    def refuse_after_fork(self) -> None:
+        """Raise ForkedStoreError in a forked child: SQLite forbids carrying a connection across."""
+        if os.getpid() != self._process:
+            raise ForkedStoreError("this store was opened before a fork; in the child open it anew, and resume loops by token")
+
+    def _engine(self) -> AsyncEngine:
+        """The reading engine, once it is sure that it may be used here: SQLAlchemy would hang in another loop."""
+        self.refuse_after_fork()
+        if self._readers is None:
+            raise StoreClosedError(f"the store {self.path} is not open; use it inside 'with', or call open() first")
+        if asyncio.get_running_loop() is not self._loop:
+            raise WrongLoopError(
+                "this AsyncStore was opened by another event loop; open one in this loop (it is cheap), or use Store, which "
+                "any thread and loop may share"
+            )
+        return self._readers
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        readers = self._engine()
+        with _placed(self.path):
+            async with readers.connect() as connection:
+                yield connection
+
+    async def read(self, operation: Callable[[AsyncConnection], Coroutine[Any, Any, T]]) -> T:
+        """Run a short read to its end, also when the caller is cancelled meanwhile."""
+
+        async def run() -> T:
+            async with self._reading() as connection:
+                return await operation(connection)
+
+        return await _to_the_end(run())
+
+    async def write(self, operation: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run an operation in a write transaction of its own, in the writer task.
+
+        Operations run one after the other, in the order they came. A cancelled caller does not stop its operation.
+        """
+        self._engine()
+        if not self._writable:
+            raise StoreReadOnlyError(f"{self.path} cannot be written; copy the store to a place you can write")
+        if self._queue is None:
+            self._queue = asyncio.Queue(maxsize=2)
+            self._writer_task = asyncio.create_task(self._run_writer(self._queue), name=f"writer of {self.path}")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        await self._queue.put((operation, future))
+        return await future
+
+    async def _run_writer(self, queue: asyncio.Queue[tuple[Operation, asyncio.Future[Any]] | None]) -> None:
+        self._writer = self._writer_engine()
+        connection: AsyncConnection | None = None
+        try:
+            while (entry := await queue.get()) is not None:
+                operation, future = entry
+                try:
+                    with _placed(self.path):
+                        connection = connection or await self._writer.connect()
+                        async with connection.begin():
+                            result = await operation(connection)
+                except Exception as error:
+                    if not future.done():
+                        future.set_exception(error)
+                    del error
+                else:
+                    if not future.done():
+                        future.set_result(result)
+        finally:
+            if connection is not None:
+                await connection.close()
+
+    async def maintain(self, *statements: str) -> None:
+        """Run statements that cannot be inside a transaction (checkpoint, optimize), on a connection of their own."""
+        with _placed(self.path):
+            async with self._writer_engine().connect() as connection:
+                driver = await connection.get_raw_connection()
+                for statement in statements:
+                    cursor = await driver.driver_connection.execute(statement)  # type: ignore[union-attr]
+                    await cursor.fetchall()
+                    await cursor.close()
+
+    async def close(self) -> None:
+        """Finish what the writer has begun and close all connections; calling it again does nothing."""
+        if os.getpid() != self._process:
+            return  # in a forked child these connections are the parent's
+        readers, self._readers = self._readers, None
+        task, self._writer_task = self._writer_task, None
+        if task is not None and self._queue is not None:
+            await _to_the_end(self._stop_writer(task, self._queue))
+            self._queue = None
+        if readers is not None:
+            await _to_the_end(readers.dispose())
+
+    async def _stop_writer(self, task: "asyncio.Task[None]", queue: "asyncio.Queue[Any]") -> None:
+        await queue.put(None)
+        await task
+
+
+async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await work that must not be cancelled half way; a cancellation is delivered when it is done."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        with suppress(Exception):
+            while not task.done():
+                await asyncio.wait([task])
+        raise
+
+
+def _create_private(path: Path) -> None:
+    """Create the file readable by its owner alone, before SQLite sees it; so too the directory, if it is not there."""
+    try:
+        if not path.parent.exists():
+            path.parent.mkdir(mode=0o700, parents=True)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        pass  # another process was faster: it is the same store
+    except PermissionError as error:
+        raise StoreReadOnlyError(f"no store can be created at {path}; name a place you can write with --store") from error
+    except OSError as error:
+        raise StoreError(f"no store can be created at {path}: {error.strerror}; name another place with --store") from error
+
+
+def _pragma(connection: Any, pragma: str) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+@contextmanager
+def _placed(path: Path) -> Any:
+    """Translate the driver's errors; every message names the store and ends with what to do."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _translated(error.orig, path) from error
+    except sqlite3.Error as error:
+        raise _translated(error, path) from error
+
+
+def _translated(error: BaseException | None, path: Path) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", None)
+    match None if code is None else code & 0xFF:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StoreBusyError(f"{path} stayed locked by another writer for {BUSY_SECONDS:.0f} s; try again when it is done")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return StoreReadOnlyError(
+                f"{path} cannot be opened as it must be ({error}); make its folder writable, or copy the file together "
+                "with its -wal file to a folder you can write"
+            )
+        case sqlite3.SQLITE_FULL:
+            return StoreFullError(f"no space left for {path}; what was committed is kept: free space, then run the same again")
+        case sqlite3.SQLITE_NOTADB:
+            return NotAStoreError(f"{path} is not an lmsys_store; name another path with --store")
+        case sqlite3.SQLITE_CORRUPT:
+            return StoreCorruptError(f"{path} is damaged ({error}); remove it with lmsys-store purge, then sync again")
+    return StoreError(f"SQLite failed on {path}: {error}; run lmsys-store check")
+

@@ -1,0 +1,243 @@
+"""Everything that is read from a store: pages of rows, one row, counts, coverage, state. Short reads, nothing held between.
+
+A reader never writes; the numbers that concern the whole store come from one `StoreState` read.
+"""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, func, literal_column, select, text
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from lmsys_store.expressions import FIELDS
+from lmsys_store.query import Query
+from lmsys_store.records import Conversation, Origin
+from lmsys_store.storage.codec import conversation_of, page_statement, select_conversations
+from lmsys_store.storage.compile import column_of, compile_query
+from lmsys_store.storage.coverage import Interval
+from lmsys_store.storage.engine import Database
+from lmsys_store.storage.tables import conversation, coverage, rejected_row, store, sync_run, tombstone
+
+Row = Sequence[Any]
+MOCK_DATASET = "mock/seeds"
+
+
+@dataclass(frozen=True)
+class StoreState:
+    """The one row that says what the store is; what a store without rows yet has not is None."""
+
+    dataset: str
+    config: str
+    split: str
+    revision: str
+    total_rows: int | None
+    licence: str | None
+    licence_url: str | None
+    index_replies: bool
+    seq: int
+    generation: int
+    labels_version: str | None
+    first_fetch: str | None
+    last_fetch: str | None
+
+    @property
+    def origin(self) -> Origin:
+        """What rows of this store say they are: the bundled seeds stay mock wherever they lie."""
+        return Origin.MOCK if self.dataset == MOCK_DATASET else Origin.CACHE
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A row that failed validation: where, why, and the row as ASCII JSON."""
+
+    row_index: int
+    reason: str
+    raw: str
+
+
+async def read_state(connection: AsyncConnection) -> StoreState | None:
+    """The store's state; None before the first sync."""
+    row = (await connection.execute(select(store).where(store.c.id == 1))).mappings().one_or_none()
+    if row is None:
+        return None
+    values = {name: row[name] for name in row if name != "id"}
+    return StoreState(**values | {"index_replies": bool(values["index_replies"])})
+
+
+class Reader:
+    """The reading half of an open store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def refuse_after_fork(self) -> None:
+        """Raise ForkedStoreError in a forked child."""
+        self._database.refuse_after_fork()
+
+    async def state(self) -> StoreState | None:
+        """The store's state; None before the first sync."""
+        return await self._database.read(read_state)
+
+    def select(self, query: Query, *, state: StoreState, with_moderation: bool) -> Select[Any]:
+        """The page statement of a query.
+
+        Raises:
+            QueryError: it searches replies, and the store does not index them.
+        """
+        where = compile_query(query.expression, replies_indexed=state.index_replies)
+        return page_statement(select_conversations(with_moderation=with_moderation).where(where))
+
+    async def page(self, statement: Select[Any], last: int, bound: int, size: int) -> tuple[Sequence[Row], int]:
+        """Up to ``size`` rows after row index ``last``, with the store's generation as it was after reading them."""
+
+        async def operation(connection: AsyncConnection) -> tuple[Sequence[Row], int]:
+            rows = (await connection.execute(statement, {"last": last, "bound": bound, "size": size})).all()
+            generation = (await connection.execute(select(store.c.generation))).scalar_one_or_none()
+            return rows, generation or 0
+
+        return await self._database.read(operation)
+
+    async def get(self, key: str | int, origin: Origin) -> Conversation | None:
+        """The row of a row index, or the first of a conversation id, with its per-message moderation."""
+        column = conversation.c.row_index if isinstance(key, int) else conversation.c.conversation_id
+        statement = select_conversations(with_moderation=True).where(column == key)
+        statement = statement.order_by(conversation.c.row_index).limit(1)
+
+        async def operation(connection: AsyncConnection) -> Row | None:
+            found: Row | None = (await connection.execute(statement)).one_or_none()
+            return found
+
+        row = await self._database.read(operation)
+        return None if row is None else conversation_of(row, origin)
+
+    async def count(self, query: Query, state: StoreState) -> int:
+        """How many rows the store has of a query, now."""
+        where = compile_query(query.expression, replies_indexed=state.index_replies)
+        statement = select(func.count()).select_from(conversation).where(where)
+
+        async def operation(connection: AsyncConnection) -> int:
+            return int((await connection.execute(statement)).scalar_one())
+
+        return await self._database.read(operation)
+
+    async def facet(self, field: str, query: Query, state: StoreState) -> list[tuple[Any, int]]:
+        """Each value of a field with its number of rows, most frequent first; a row counts once for each of its tags."""
+        where = compile_query(query.expression, replies_indexed=state.index_replies)
+        if FIELDS[field].kind == "tags":
+            tags = func.json_each(conversation.c.tags).table_valued("value").alias("tag")
+            value: Any = tags.c.value
+            grouped = select(value, func.count()).select_from(conversation.join(tags, literal_column("1"))).where(where)
+        else:
+            value = column_of(field)
+            grouped = select(value, func.count()).select_from(conversation).where(where)
+        statement = grouped.group_by(value).order_by(func.count().desc(), value)
+
+        async def operation(connection: AsyncConnection) -> list[tuple[Any, int]]:
+            return [(found, count) for found, count in (await connection.execute(statement)).all()]
+
+        return await self._database.read(operation)
+
+    async def plan(self, query: Query, state: StoreState) -> list[str]:
+        """SQLite's own plan for a page of the query, a line a step."""
+        statement = self.select(query, state=state, with_moderation=False)
+        compiled = statement.compile(dialect=sqlite.dialect(), compile_kwargs={"render_postcompile": True})
+        values = compiled.construct_params({"last": -1, "bound": state.seq, "size": 50})
+        names = compiled.positiontup or ()
+
+        async def operation(connection: AsyncConnection) -> list[str]:
+            result = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", tuple(values[name] for name in names))
+            return [str(row[-1]) for row in result.all()]
+
+        return await self._database.read(operation)
+
+    async def unknown_values(self, query: Query) -> list[str]:
+        """A note for every model or language the query names that no row has, with the nearest that some row has."""
+
+        async def operation(connection: AsyncConnection) -> list[str]:
+            notes = []
+            for field in ("model", "language"):
+                for value in query.named_values(field):
+                    found = select(conversation.c.row_index).where(conversation.c[field] == value).limit(1)
+                    if (await connection.execute(found)).one_or_none() is None:
+                        notes.append(_unknown_note(field, value, await _distinct(connection, field)))
+            return notes
+
+        return await self._database.read(operation)
+
+    async def coverage(self, bound: int | None = None) -> list[Interval]:
+        """The covered intervals, ascending, as they were stored; with ``bound`` as they were at that ``seq``."""
+        statement = select(coverage.c.start, coverage.c.stop).order_by(coverage.c.start)
+        if bound is not None:
+            statement = statement.where(coverage.c.seq <= bound)
+
+        async def operation(connection: AsyncConnection) -> list[Interval]:
+            rows = await connection.execute(statement)
+            return [Interval(*row) for row in rows.all()]
+
+        return await self._database.read(operation)
+
+    async def totals(self) -> dict[str, int]:
+        """Row counts of the tables: rows, rejected, deleted, and rows whose source had another ``turn``."""
+        counts = select(
+            *(
+                select(func.count()).select_from(table).scalar_subquery().label(name)
+                for name, table in (("rows", conversation), ("rejected", rejected_row), ("deleted", tombstone))
+            ),
+            select(func.count())
+            .select_from(conversation)
+            .where(conversation.c.source_turn.is_not(None))
+            .scalar_subquery()
+            .label("turn_mismatches"),
+        )
+
+        async def operation(connection: AsyncConnection) -> dict[str, int]:
+            return dict((await connection.execute(counts)).mappings().one())
+
+        return await self._database.read(operation)
+
+    async def last_run(self) -> str | None:
+        """How the last sync ended; None if there was none, or it runs, or it was killed."""
+
+        async def operation(connection: AsyncConnection) -> str | None:
+            statement = select(sync_run.c.outcome).order_by(sync_run.c.id.desc()).limit(1)
+            return (await connection.execute(statement)).scalar_one_or_none()
+
+        return await self._database.read(operation)
+
+    async def rejects(self, after: int, size: int) -> list[Reject]:
+        """Up to ``size`` rejected rows after a row index, in row order."""
+        columns = (rejected_row.c.row_index, rejected_row.c.reason, rejected_row.c.raw)
+        statement = select(*columns).where(rejected_row.c.row_index > after).order_by(columns[0]).limit(size)
+
+        async def operation(connection: AsyncConnection) -> list[Reject]:
+            return [Reject(*row) for row in (await connection.execute(statement)).all()]
+
+        return await self._database.read(operation)
+
+    async def reject_reasons(self) -> dict[str, int]:
+        """Each reason with its number of rejected rows, most frequent first."""
+        statement = select(rejected_row.c.reason, func.count()).group_by(rejected_row.c.reason)
+
+        async def operation(connection: AsyncConnection) -> dict[str, int]:
+            return {reason: count for reason, count in (await connection.execute(statement.order_by(func.count().desc()))).all()}
+
+        return await self._database.read(operation)
+
+
+async def _distinct(connection: AsyncConnection, field: str) -> list[str]:
+    """The distinct values of an indexed column: one index seek a value, not a scan."""
+    statement = text(
+        f"WITH RECURSIVE v(x) AS (SELECT min({field}) FROM conversation UNION ALL "
+        f"SELECT (SELECT min({field}) FROM conversation WHERE {field} > x) FROM v WHERE x IS NOT NULL LIMIT 2000) "
+        "SELECT x FROM v WHERE x IS NOT NULL"
+    )
+    return list((await connection.execute(statement)).scalars().all())
+
+
+def _unknown_note(field: str, value: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(value, known, n=2, cutoff=0.6)
+    return f"no row has {field} {value!r}" + (f"; did you mean {' or '.join(map(repr, near))}?" if near else "")
+

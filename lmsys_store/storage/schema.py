@@ -1,0 +1,79 @@
+"""One road to the schema: new and old stores both run the migrations, when a plain look says so.
+
+alembic is imported only then (240 ms); its context is a module global, hence the in-process lock. The hazard: two stores
+opened at once in one process, or one by two processes. `BEGIN IMMEDIATE` around look and upgrade settles the second.
+"""
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from lmsys_store.errors import NotAStoreError, SchemaTooNewError, StoreError
+
+HEAD: Final = "0001"
+"""The newest revision; a test holds it equal to the head of the scripts."""
+PAGE_SIZE: Final = 16384
+
+_alembic_lock = threading.Lock()
+
+
+async def revision_of(connection: AsyncConnection) -> str | None:
+    """The schema revision of an open file; None for an empty one.
+
+    Raises:
+        NotAStoreError: the file has tables, but not ours.
+        SchemaTooNewError: a revision this package does not know.
+    """
+    names = (await connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))).scalars().all()
+    if not names:
+        return None
+    if "alembic_version" not in names or "conversation" not in names:
+        raise NotAStoreError("the file is an SQLite database, but not an lmsys_store; name another path with --store")
+    found = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+    if found is not None and found > HEAD:
+        raise SchemaTooNewError(
+            f"the store has schema {found}, this package knows schemas up to {HEAD}; "
+            "upgrade the package: pip install --upgrade lmsys-store"
+        )
+    return str(found) if found is not None else None
+
+
+async def upgrade(connection: AsyncConnection) -> None:
+    """Bring the open write transaction's database to HEAD; does nothing if it is there."""
+    if await revision_of(connection) == HEAD:
+        return
+    while not _alembic_lock.acquire(blocking=False):
+        await asyncio.sleep(0.005)  # not a blocking acquire: its holder may be another task of this very loop
+    try:
+        await connection.run_sync(_run_migrations)
+    finally:
+        _alembic_lock.release()
+
+
+def _run_migrations(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(scripts_path()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    if not inspect(connection).has_table("conversation"):
+        raise StoreError("the migrations ran but built no tables; reinstall lmsys-store")
+
+
+def scripts_path() -> Path:
+    """The migration scripts: beside the package in a wheel, at the top of a checkout.
+
+    Raises:
+        StoreError: neither place has them (a broken install, or a zip: alembic needs real files).
+    """
+    package = Path(__file__).parent.parent
+    for place in (package / "_migrations", package.parent / "migrations"):
+        if (place / "env.py").is_file():
+            return place
+    raise StoreError("this install has no migration scripts; reinstall lmsys-store from a wheel or a checkout")

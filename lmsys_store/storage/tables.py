@@ -1,0 +1,128 @@
+"""The tables, as SQLAlchemy Core metadata: today's shape of what the migrations build. Imports nothing of ours but names.
+
+What filters need (``conversation``) stands apart from what they do not (``conversation_text``, ``moderation``): a scan of a
+million rows for a rare combination then reads 150 MB, not the 2.4 GB of text, so no choice of index can be badly wrong.
+Types are the ones SQLite returns as they are (no Boolean, no DateTime): a row is decoded in codec.py, once.
+"""
+
+from typing import Final
+
+from sqlalchemy import REAL, Column, Index, Integer, LargeBinary, MetaData, Table, Text, column, literal_column, table
+
+from lmsys_store.records import MODERATION_CATEGORIES
+
+metadata = MetaData()
+
+SCORE_COLUMNS: Final = tuple(f"score_{name}" for name in MODERATION_CATEGORIES)
+
+store = Table(
+    "store",
+    metadata,
+    Column("id", Integer, primary_key=True, comment="always 1"),
+    Column("dataset", Text, nullable=False),
+    Column("config", Text, nullable=False),
+    Column("split", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("total_rows", Integer),
+    Column("licence", Text),
+    Column("licence_url", Text),
+    Column("index_replies", Integer, nullable=False),
+    Column("seq", Integer, nullable=False, comment="number of the last transaction that stored rows"),
+    Column("generation", Integer, nullable=False, comment="raised when the store is emptied to be filled anew"),
+    Column("labels_version", Text),
+    Column("first_fetch", Text),
+    Column("last_fetch", Text),
+)
+
+conversation = Table(
+    "conversation",
+    metadata,
+    Column("row_index", Integer, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("conversation_id", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("turn", Integer, nullable=False),
+    Column("source_turn", Integer),
+    Column("redacted", Integer, nullable=False),
+    Column("prompt_chars", Integer, nullable=False),
+    Column("reply_chars", Integer, nullable=False),
+    Column("timestamp", Integer, comment="microseconds since 1970, UTC"),
+    Column("domain", Text),
+    Column("task", Text),
+    Column("rating", REAL),
+    Column("tags", Text, comment="a JSON array"),
+    Column("labels_version", Text),
+    Column("flagged", Integer),
+    Column("category_bits", Integer, comment="bit k: category k is true for any message"),
+    *(Column(name, REAL) for name in SCORE_COLUMNS),
+    Index("ix_conversation_conversation_id", "conversation_id"),
+    Index("ix_conversation_model", "model"),
+    Index("ix_conversation_language", "language"),
+    Index("ix_conversation_domain", "domain"),
+    Index("ix_conversation_rating", "rating"),
+    Index("ix_conversation_flagged", "flagged", sqlite_where=literal_column("flagged = 1")),
+    Index("ix_conversation_source_turn", "source_turn", sqlite_where=literal_column("source_turn IS NOT NULL")),
+)
+
+conversation_text = Table(
+    "conversation_text",
+    metadata,
+    Column("row_index", Integer, primary_key=True),
+    Column("messages", Text, nullable=False, comment="a JSON array of {role, content}"),
+)
+
+moderation = Table(
+    "moderation",
+    metadata,
+    Column("row_index", Integer, primary_key=True),
+    Column("flags", LargeBinary, nullable=False, comment="little-endian uint16 a message"),
+    Column("scores", LargeBinary, nullable=False, comment="11 little-endian float64 a message"),
+)
+
+coverage = Table(
+    "coverage",
+    metadata,
+    Column("start", Integer, primary_key=True),
+    Column("stop", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("source", Text, nullable=False),
+)
+
+rejected_row = Table(
+    "rejected_row",
+    metadata,
+    Column("row_index", Integer, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("raw", Text, nullable=False, comment="the row as ASCII JSON"),
+)
+
+tombstone = Table(
+    "tombstone",
+    metadata,
+    Column("row_index", Integer, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("deleted_at", Text, nullable=False),
+)
+
+sync_run = Table(
+    "sync_run",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("ended_at", Text),
+    Column("rows_added", Integer, nullable=False),
+    Column("rows_rejected", Integer, nullable=False),
+    Column("outcome", Text, comment="null while running or killed; else complete, partial or the error's name"),
+)
+
+# A contentless FTS5 table, outside the metadata: SQLAlchemy cannot describe it, and alembic must not compare it.
+FTS_DDL: Final = "CREATE VIRTUAL TABLE conversation_fts USING fts5(prompts, replies, content='', tokenize='ascii')"
+fts = table("conversation_fts", column("rowid"), column("prompts"), column("replies"))
+
+BY_ROW: Final = (conversation, conversation_text, moderation, rejected_row, tombstone, coverage)
+"""Every table that holds something of rows."""

@@ -1,0 +1,303 @@
+"""AsyncStore: the facade. It opens one store file and hands out rows; what it does is in the rooms below it."""
+
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from lmsys_store import ingest
+from lmsys_store.errors import QueryError
+from lmsys_store.expressions import Expression, condition
+from lmsys_store.ingest import OnInvalid, OnProgress, SyncReport
+from lmsys_store.query import Filters, Query
+from lmsys_store.records import Conversation
+from lmsys_store.results import AsyncResults, Selection
+from lmsys_store.settings import store_path
+from lmsys_store.sources.base import Source
+from lmsys_store.sources.files import FileSource
+from lmsys_store.storage import coverage, lock
+from lmsys_store.storage.check import CheckReport, check
+from lmsys_store.storage.coverage import Interval
+from lmsys_store.storage.engine import Database
+from lmsys_store.storage.purge import purge_files
+from lmsys_store.storage.reader import Reader, Reject
+from lmsys_store.storage.writer import Writer
+
+REJECTS_PAGE = 200
+
+
+@dataclass(frozen=True)
+class StoreStatus:
+    """What a store holds. Before the first sync all that describes a data set is None."""
+
+    path: Path
+    dataset: str | None
+    config: str | None
+    split: str | None
+    revision: str | None
+    licence: str | None
+    licence_url: str | None
+    rows: int
+    total_rows: int | None
+    rejected: int
+    reject_reasons: dict[str, int]
+    deleted: int
+    turn_mismatches: int
+    coverage: tuple[Interval, ...]
+    complete: bool
+    index_replies: bool
+    labels_version: str | None
+    first_fetch: str | None
+    last_fetch: str | None
+    last_sync: str | None
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How a query will be answered: what it means, whether the index serves it, and what the store can promise."""
+
+    query: str
+    plan: tuple[str, ...]
+    indexes: tuple[str, ...]
+    full_text: bool
+    complete: bool
+    notes: tuple[str, ...]
+
+
+class AsyncStore:
+    """A store file of conversations. Belongs to the event loop that opened it; opening one is cheap.
+
+    ::
+
+        async with AsyncStore("chats.db") as store:
+            await store.sync("chats.parquet")
+            async for chat in store.select(language="en", min_rating=4):
+                print(chat.first_prompt)
+
+    Args:
+        path: the store file; default ``LMSYS_STORE_PATH``, else one in the user's cache directory.
+        create: whether to create the file if it is not there.
+    """
+
+    def __init__(self, path: str | Path | None = None, *, create: bool = True) -> None:
+        self.path = store_path(path)
+        self._create = create
+        self._database = Database(self.path)
+        self._reader = Reader(self._database)
+        self._writer = Writer(self._database)
+        self._open = False
+
+    async def open(self) -> Self:
+        """Open the file (``async with`` does); creates or upgrades it as needed.
+
+        Raises:
+            StoreNotFoundError: there is none and ``create`` is False.
+            NotAStoreError, SchemaTooNewError, SchemaOutdatedError, StoreReadOnlyError: as their names say.
+        """
+        if not self._open:
+            await self._database.open(create=self._create)
+            self._open = True
+        return self
+
+    async def close(self) -> None:
+        """Finish what is being written and close all connections; calling it again does nothing."""
+        self._open = False
+        await self._database.close()
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_open", False):
+            with suppress(Exception):  # at interpreter exit the warnings machinery may be gone
+                warnings.warn(f"unclosed {self!r}: use 'async with', or await close()", ResourceWarning, stacklevel=2)
+
+    def __repr__(self) -> str:
+        return f"<AsyncStore {str(self.path)!r}>"
+
+    # ------------------------------------------------------------------------------------------------- reading
+
+    def select(
+        self,
+        query: Query | None = None,
+        *conditions: Expression,
+        resume: str | None = None,
+        moderation: bool = False,
+        require_complete: bool = False,
+        **filters: Unpack[Filters],
+    ) -> AsyncResults:
+        """The rows of a query, lazily, in row order; nothing is read before they are iterated.
+
+        Args:
+            query: which rows; default all.
+            conditions: more conditions, all of which must hold.
+            resume: a token of ``results.token``: only the rows not yet handed over when it was taken.
+            moderation: load the per-message moderation too.
+            require_complete: raise IncompleteResultError instead of ending, if rows may be missing.
+            filters: the keywords of :meth:`Query.of`.
+
+        Raises:
+            QueryError: the query cannot mean anything.
+            ResumeTokenError: not a token (a token of another query is found out when iteration begins).
+        """
+        whole = (query or Query()).where(*conditions, Query.of(**filters).expression)
+        selection = Selection(whole, with_moderation=moderation, require_complete=require_complete, resume=resume)
+        return AsyncResults(selection, self._reader, self._database.notes)
+
+    async def get(self, key: str | int) -> Conversation | None:
+        """The row of a row index (int), or the first row of a conversation id (str), moderation included; None if not held."""
+        state = await self._reader.state()
+        return None if state is None else await self._reader.get(key, state.origin)
+
+    async def facet(
+        self, field: str, query: Query | None = None, *conditions: Expression, **filters: Unpack[Filters]
+    ) -> list[tuple[Any, int]]:
+        """Each value of a field with its number of rows, most frequent first.
+
+        Raises:
+            QueryError: no such field.
+        """
+        condition(field, "is_null")  # raises, with the known fields
+        state = await self._reader.state()
+        whole = (query or Query()).where(*conditions, Query.of(**filters).expression)
+        return [] if state is None else await self._reader.facet(field, whole, state)
+
+    async def explain(
+        self, query: Query | None = None, *conditions: Expression, **filters: Unpack[Filters]
+    ) -> Explanation:
+        """How a query will be answered, without answering it."""
+        whole = (query or Query()).where(*conditions, Query.of(**filters).expression)
+        state = await self._reader.state()
+        if state is None:
+            return Explanation(str(whole), (), (), False, False, ("the store is empty: fill it with sync",))
+        plan = await self._reader.plan(whole, state)
+        indexes = tuple(word for line in plan for word in line.split() if word.startswith("ix_"))
+        covered = state.total_rows is not None and not coverage.missing((0, state.total_rows), await self._reader.coverage())
+        notes = (*self._database.notes, *await self._reader.unknown_values(whole))
+        full_text = any("conversation_fts" in line for line in plan)
+        return Explanation(str(whole), tuple(plan), indexes, full_text, covered, notes)
+
+    async def status(self) -> StoreStatus:
+        """What the store holds."""
+        state = await self._reader.state()
+        totals = await self._reader.totals()
+        held = coverage.merged(await self._reader.coverage())
+        total = None if state is None else state.total_rows
+        return StoreStatus(
+            path=self.path,
+            dataset=None if state is None else state.dataset,
+            config=None if state is None else state.config,
+            split=None if state is None else state.split,
+            revision=None if state is None else state.revision,
+            licence=None if state is None else state.licence,
+            licence_url=None if state is None else state.licence_url,
+            rows=totals["rows"],
+            total_rows=total,
+            rejected=totals["rejected"],
+            reject_reasons=await self._reader.reject_reasons(),
+            deleted=totals["deleted"],
+            turn_mismatches=totals["turn_mismatches"],
+            coverage=tuple(held),
+            complete=total is not None and not coverage.missing((0, total), held),
+            index_replies=state is not None and state.index_replies,
+            labels_version=None if state is None else state.labels_version,
+            first_fetch=None if state is None else state.first_fetch,
+            last_fetch=None if state is None else state.last_fetch,
+            last_sync=await self._reader.last_run(),
+            size_bytes=sum(part.stat().st_size for part in (self.path, Path(f"{self.path}-wal")) if part.exists()),
+        )
+
+    async def rejects(self) -> AsyncIterator[Reject]:
+        """The rows that failed validation, in row order, with the reason and the row as ASCII JSON."""
+        after = -1
+        while batch := await self._reader.rejects(after, REJECTS_PAGE):
+            for reject in batch:
+                yield reject
+            after = batch[-1].row_index
+
+    async def check(self) -> CheckReport:
+        """Check the file and every row in it against coverage, texts, moderation and the full-text index."""
+        return await check(self._database)
+
+    # ------------------------------------------------------------------------------------------------- writing
+
+    async def sync(
+        self,
+        *sources: str | Path | Source | Callable[[], Awaitable[Source]],
+        dataset: str | None = None,
+        limit: int | None = None,
+        index_replies: bool = False,
+        on_invalid: OnInvalid = "keep",
+        on_progress: OnProgress | None = None,
+        wait: float = 0.0,
+    ) -> SyncReport:
+        """Store what the store lacks of the sources, page by page; what is held is not read again.
+
+        Args:
+            sources: Parquet or JSON Lines files, directories or globs, read as one data set; or one Source, or a coroutine
+                function that opens one, such as ``lmsys_store.seeds``.
+            dataset: the data set's name, where the files' path does not say it.
+            limit: only the first rows of the source.
+            index_replies: on the first sync of a store, index replies for full-text search too.
+            on_invalid: set invalid rows aside and count them, or raise at the first.
+            on_progress: called in the store's event loop with a Progress, at most ten times a second.
+            wait: seconds to wait for another sync of this store.
+
+        Raises:
+            StoreLockedError: another sync holds the store.
+            SourceError: the source cannot be read, or is of another data set; what was stored before stays.
+        """
+        await self._reader.state()  # refuses a closed store, another loop or a forked child before anything is touched
+        async with lock.sync_lock(self.path, wait):
+            return await ingest.ingest(
+                await _opened(sources, dataset),
+                self._reader,
+                self._writer,
+                limit=limit,
+                index_replies=index_replies,
+                on_invalid=on_invalid,
+                on_progress=on_progress,
+            )
+
+    async def delete(
+        self, query: Query | None = None, *conditions: Expression, reason: str = "deleted by the user", forget: bool = False,
+        **filters: Unpack[Filters],
+    ) -> int:  # fmt: skip
+        """Delete the rows of a query, texts overwritten on disk; gives how many.
+
+        A deleted row leaves a tombstone and is never stored again; with ``forget`` (to free space) it may be.
+
+        Raises:
+            QueryError: no condition at all: to delete everything, use purge().
+        """
+        whole = (query or Query()).where(*conditions, Query.of(**filters).expression)
+        if whole == Query():
+            raise QueryError("delete needs a condition; to remove the whole store use purge()")
+        async with lock.sync_lock(self.path, 0.0):
+            return await self._writer.delete(whole, reason, forget=forget)
+
+    async def purge(self) -> None:
+        """Close the store and remove it: its files are overwritten, then unlinked."""
+        async with lock.sync_lock(self.path, 0.0):
+            await self.close()
+            await purge_files(self.path)
+
+
+async def _opened(sources: Sequence[str | Path | Source | Callable[[], Awaitable[Source]]], dataset: str | None) -> Source:
+    paths = [source for source in sources if isinstance(source, str | Path)]
+    if paths and len(paths) == len(sources):
+        return await FileSource.open(*paths, dataset=dataset)
+    if len(sources) != 1 or paths:
+        raise TypeError("sync takes paths, or one Source")
+    (source,) = sources
+    assert not isinstance(source, str | Path)
+    return await source() if callable(source) else source
