@@ -12,10 +12,9 @@ from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Final, Self, TypeVar, Unpack
 
 import anyio
-import anyio.lowlevel
 from anyio.from_thread import BlockingPortal
 
 from lmsys_store.errors import ForkedStoreError, StoreClosedError
@@ -30,6 +29,7 @@ from lmsys_store.storage.reader import Reject
 from lmsys_store.store import AsyncStore, Explanation, StoreStatus
 
 T = TypeVar("T")
+_INTERRUPT_SECONDS: Final = 60.0  # a page being written ends in far less
 
 
 class _LoopThread:
@@ -52,14 +52,21 @@ class _LoopThread:
         """Run a coroutine function in the loop and wait for it; an interruption (Ctrl-C) cancels it and waits."""
         if os.getpid() != self._process:
             raise ForkedStoreError("this store was opened before a fork; in the child open it anew, and resume loops by token")
-        future = self._portal.start_task_soon(function)
+        ended = threading.Event()
+
+        async def run() -> T:
+            try:
+                return await function()
+            finally:
+                ended.set()
+
+        future = self._portal.start_task_soon(run)
         try:
             return future.result()
         except BaseException:
             if not future.done():
                 future.cancel()
-                with suppress(BaseException):
-                    self._portal.call(anyio.lowlevel.checkpoint)
+                ended.wait(_INTERRUPT_SECONDS)
             raise
 
     def stop(self) -> None:

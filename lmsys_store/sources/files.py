@@ -157,5 +157,5 @@ def _identity(paths: Sequence[str | Path], shards: Sequence[Shard], dataset: str
     digest = hashlib.sha256()
     for shard in shards:
         digest.update(f"{shard.path.name} {shard.fingerprint}\n".encode())
-    name = Path(paths[0]).resolve().name if len(shards) == 1 or Path(paths[0]).is_dir() else first.resolve().parent.name
+    name = first.name if len(shards) == 1 else first.absolute().parent.name
     return Identity(dataset or f"local/{name}", digest.hexdigest()[:40], split=split)

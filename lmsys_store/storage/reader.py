@@ -142,10 +142,9 @@ class Reader:
 
     async def plan(self, query: Query, state: StoreState) -> list[str]:
         """SQLite's own plan for a page of the query, a line a step."""
-        statement = self.select(query, state=state, with_moderation=False)
+        statement = self.select(query, state=state, with_moderation=False).params(last=-1, bound=state.seq, size=50)
         compiled = statement.compile(dialect=sqlite.dialect(), compile_kwargs={"render_postcompile": True})
-        values = compiled.construct_params({"last": -1, "bound": state.seq, "size": 50})
-        names = compiled.positiontup or ()
+        values, names = compiled.params, compiled.positiontup or ()
 
         async def operation(connection: AsyncConnection) -> list[str]:
             result = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", tuple(values[name] for name in names))

@@ -1,0 +1,336 @@
+"""The commands, each one call of the store and what to print of it. Imports inside, so that --help stays quick."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from lmsys_store.cli import app, boundary, fail
+from lmsys_store.cli.options import (
+    ForceOption,
+    JsonOption,
+    LimitOption,
+    OutputOption,
+    ResumeOption,
+    StoreOption,
+    with_filters,
+)
+from lmsys_store.settings import store_path
+
+if TYPE_CHECKING:
+    from lmsys_store.blocking import Results, Store
+    from lmsys_store.store import StoreStatus
+
+ROWS_AT_A_TERMINAL = 20
+
+
+def _open(path: Path | None) -> "Store":
+    from lmsys_store.blocking import Store
+
+    return Store(path, create=False)
+
+
+@app.command()
+@boundary
+def sync(
+    paths: Annotated[list[str] | None, typer.Argument(metavar="PATH...", help="Parquet or JSON Lines: files, directories, globs.")] = None,
+    mock: Annotated[bool, typer.Option("--mock", help="Take the bundled mock seeds, to try things out.")] = False,
+    store: StoreOption = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", metavar="NAME", help="The data set's name, if the path does not say it.")] = None,
+    limit: LimitOption = None,
+    index_replies: Annotated[bool, typer.Option("--index-replies", help="On a store's first sync: make replies searchable too.")] = False,
+    on_invalid: Annotated[Literal["keep", "raise"], typer.Option("--on-invalid", help="Set invalid rows aside, or stop at the first.")] = "keep",
+    wait: Annotated[float, typer.Option("--wait", min=0, metavar="SECONDS", help="Wait for another sync of this store.")] = 0.0,
+    json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Fill the store: store what it lacks of the source, page by page. Run again to go on."""
+    from lmsys_store.blocking import Store
+    from lmsys_store.cli import display
+    from lmsys_store.sources.mock import seeds
+
+    if bool(paths) == mock:
+        fail("sync needs files to read (sync PATH...), or --mock for the bundled seeds", 2)
+    sources: list[Any] = [seeds] if mock else list(paths or ())
+    with Store(store) as opened, display.progress_bar("syncing") as show:
+        report = opened.sync(
+            *sources, dataset=dataset, limit=limit, index_replies=index_replies, on_invalid=on_invalid, on_progress=show, wait=wait
+        )
+        path = opened.path
+    display.notes(report.notes)
+    if json:
+        values = asdict(report)
+        shape = ("rows_added", "rows_rejected", "rows_skipped", "turn_mismatches", "seconds", "requests")
+        typer.echo(display.json_line({key: values[key] for key in shape} | {"bytes": report.byte_count, "complete": report.complete}))
+        return
+    rate = f" ({report.rows_added / report.seconds:,.0f} rows/s)" if report.rows_added else ""
+    typer.echo(
+        f"{report.rows_added:,} rows added, {report.rows_rejected:,} rejected, {report.rows_skipped:,} held already, "
+        f"in {report.seconds:.1f} s{rate}"
+    )
+    if report.rows_rejected:
+        typer.echo("why rows were rejected: lmsys-store status")
+    typer.echo(f"{'complete' if report.complete else 'not complete'}: {path}")
+
+
+@app.command()
+@boundary
+def status(store: StoreOption = None, json: JsonOption = False) -> None:
+    """What the store holds: data set, rows, coverage, rejects, size."""
+    from lmsys_store.cli import display
+
+    path = store_path(store)
+    if not path.exists() and not json:
+        typer.echo(_nothing(path))
+        return
+    if not path.exists():
+        typer.echo(display.json_line(_empty_status(path)))
+        return
+    with _open(store) as opened:
+        found = opened.status()
+    if json:
+        values = asdict(found) | {"path": str(found.path)}
+        typer.echo(display.json_line(values))
+    else:
+        typer.echo(_status_text(found))
+
+
+def _empty_status(path: Path) -> dict[str, Any]:
+    """The shape of ``status --json`` where no store is yet."""
+    keys = ("dataset", "config", "split", "revision", "licence", "licence_url")
+    return {"path": str(path)} | dict.fromkeys(keys) | {
+        "rows": 0, "total_rows": None, "rejected": 0, "reject_reasons": {}, "deleted": 0, "turn_mismatches": 0, "coverage": [],
+        "complete": False, "index_replies": False, "labels_version": None, "first_fetch": None, "last_fetch": None,
+        "last_sync": None, "size_bytes": 0,
+    }  # fmt: skip
+
+
+def _nothing(path: Path) -> str:
+    return (
+        f"store     {path}\n"
+        "holds     nothing yet: it was never filled\n"
+        "fill it   lmsys-store sync PATH    (Parquet or JSON Lines files of conversations)\n"
+        "try it    lmsys-store sync --mock  (the bundled mock seeds)"
+    )
+
+
+def _status_text(found: "StoreStatus") -> str:
+    from lmsys_store.cli import display
+
+    if found.dataset is None:
+        return _nothing(found.path)
+    total = "an unknown number" if found.total_rows is None else f"{found.total_rows:,}"
+    state = "complete" if found.complete else "not complete: run sync again"
+    lines = [
+        ("store", f"{found.path} ({display.byte_size(found.size_bytes)})"),
+        ("data set", f"{found.dataset}, {found.config}, {found.split}, revision {found.revision}"),
+        ("rows", f"{found.rows:,} of {total} ({state})"),
+        ("rejected", f"{found.rejected:,}"),
+        *(("", f"{count:,} × {reason}") for reason, count in found.reject_reasons.items()),
+        ("deleted", f"{found.deleted:,}"),
+        ("coverage", ", ".join(f"{start:,}–{stop:,}" for start, stop in found.coverage[:8]) or "none"),
+        ("search", "prompts and replies" if found.index_replies else "prompts"),
+        ("fetched", f"{found.first_fetch} to {found.last_fetch}; the last sync: {found.last_sync or 'did not end'}"),
+    ]
+    if found.turn_mismatches:
+        lines.append(("turns", f"{found.turn_mismatches:,} rows whose source counted turns otherwise"))
+    if found.licence:
+        lines.append(("licence", f"{found.licence}: {found.licence_url}"))
+    return display.table(lines)
+
+
+@app.command()
+@boundary
+@with_filters
+def query(
+    filters: dict[str, Any],
+    store: StoreOption = None,
+    limit: LimitOption = None,
+    resume: ResumeOption = None,
+    json: JsonOption = False,
+    output: OutputOption = None,
+    force: ForceOption = False,
+) -> None:
+    """List the chats that match; at a terminal the first 20, unless --limit says otherwise."""
+    from lmsys_store.cli import display
+    from lmsys_store.convert.writing import write_jsonl
+
+    with _open(store) as opened:
+        if json or output is not None:
+            results = _limited(opened.select(resume=resume, **filters), limit)
+            write_jsonl(results, output, force=force)
+        else:
+            shortened = limit is None and sys.stdout.isatty()
+            results = _limited(opened.select(resume=resume, **filters), ROWS_AT_A_TERMINAL if shortened else limit)
+            _list(results)
+            if shortened and (more := opened.select(**filters).count() - ROWS_AT_A_TERMINAL) > 0:
+                display.note(f"{more:,} more: say --limit N, or pipe the output")
+    display.notes(results.notes)
+
+
+def _limited(results: "Results", limit: int | None) -> "Results":
+    return results if limit is None else results.limit(limit)
+
+
+def _list(results: "Results") -> None:
+    from lmsys_store.cli import display
+
+    for number, chat in enumerate(results):
+        if number == 0:
+            typer.echo(display.list_header())
+        typer.echo(display.list_line(chat))
+    if not results.origins and not results.notes:
+        display.note("no chat matches")
+
+
+@app.command()
+@boundary
+def show(
+    conversation: Annotated[str, typer.Argument(metavar="ID", help="A conversation id, or a row number.")],
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show one chat whole."""
+    from lmsys_store.cli import display
+    from lmsys_store.records import as_json_object
+
+    with _open(store) as opened:
+        chat = opened.get(conversation)
+        if chat is None and conversation.isdecimal() and len(conversation) < 19:
+            chat = opened.get(int(conversation))
+    if chat is None:
+        fail(f"no chat {conversation!r} in {store_path(store)}; list some with: lmsys-store query", 1)
+        return
+    typer.echo(display.json_line(as_json_object(chat)) if json else display.chat_text(chat))
+
+
+@app.command()
+@boundary
+@with_filters
+def count(
+    filters: dict[str, Any],
+    by: Annotated[str | None, typer.Option("--by", metavar="FIELD", help="Count each value of a field.")] = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Count the chats that match, all together or by a field."""
+    from lmsys_store.cli import display
+
+    with _open(store) as opened:
+        if by is None:
+            number = opened.select(**filters).count()
+            typer.echo(display.json_line({"count": number}) if json else str(number))
+        else:
+            found = opened.facet(by, **filters)
+            if json:
+                typer.echo(display.json_line([{"value": value, "count": number} for value, number in found]))
+            elif found:
+                rows = [("(none)" if value is None else display.visible(str(value)), f"{number:,}") for value, number in found]
+                typer.echo(display.table(rows, right=[1]))
+        display.notes(opened.explain(**filters).notes)  # a word that no row has would explain a 0
+
+
+@app.command()
+@boundary
+@with_filters
+def export(
+    filters: dict[str, Any],
+    format: Annotated[Literal["jsonl", "parquet"], typer.Option("--format", help="JSON Lines, or Parquet in the data set's own schema.")] = "jsonl",
+    ids_only: Annotated[bool, typer.Option("--ids-only", help="Ids and labels without any text: may be shared.")] = False,
+    store: StoreOption = None,
+    limit: LimitOption = None,
+    resume: ResumeOption = None,
+    output: OutputOption = None,
+    force: ForceOption = False,
+) -> None:  # fmt: skip
+    """Write the chats that match to a file or to stdout."""
+    from lmsys_store.cli import display
+    from lmsys_store.convert import writing
+
+    if format == "parquet" and output is None:
+        fail("--format parquet needs --output FILE", 2)
+    with _open(store) as opened:
+        moderation = format == "parquet" and not ids_only
+        results = _limited(opened.select(resume=resume, moderation=moderation, **filters), limit)
+        if format == "parquet":
+            assert output is not None
+            written = writing.write_parquet(results.pages(), output, ids_only=ids_only, force=force)
+        else:
+            written = writing.write_jsonl(results, output, ids_only=ids_only, force=force)
+        licence = opened.status().licence
+    display.notes(results.notes)
+    if output is not None:
+        typer.echo(f"{written:,} rows written to {output}")
+    if licence and not ids_only:
+        display.note(f"these rows are under the {licence}: do not pass them on")
+
+
+@app.command()
+@boundary
+def check(store: StoreOption = None, json: JsonOption = False) -> None:
+    """Check the store: the file, and every row against coverage, texts and the full-text index."""
+    from lmsys_store.cli import display
+
+    with _open(store) as opened:
+        report = opened.check()
+    if json:
+        typer.echo(display.json_line({"ok": report.ok, "rows": report.rows, "problems": report.problems}))
+    elif report.ok:
+        typer.echo(f"ok: {report.rows:,} rows checked")
+    else:
+        typer.echo("\n".join(report.problems))
+    if not report.ok:
+        fail(f"{len(report.problems)} problem(s) found; purge the store and sync again", 1)
+
+
+@app.command()
+@boundary
+def purge(
+    store: StoreOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove the store for good: its files are overwritten, then removed."""
+    import anyio
+
+    from lmsys_store.storage.lock import sync_lock
+    from lmsys_store.storage.purge import purge_files, store_files
+
+    path = store_path(store)
+    files = store_files(path)
+    if not files:
+        typer.echo(f"there is no store at {path}")
+        return
+    if not yes and not _confirmed(f"overwrite and remove {', '.join(map(str, files))}?"):
+        fail("nothing was removed; say --yes to remove it without being asked", 1)
+
+    async def remove() -> None:
+        async with sync_lock(path, 0.0):
+            await purge_files(path)
+
+    anyio.run(remove)
+    typer.echo(f"removed {path}")
+
+
+def _confirmed(question: str) -> bool:
+    return sys.stdin.isatty() and typer.confirm(question, err=True)
+
+
+def overview() -> None:
+    """Six lines: what this is, where the store is, what it holds, and what to type next."""
+    path = store_path(None)
+    holds, following = "nothing yet", "lmsys-store sync PATH     (or, to try it out: lmsys-store sync --mock)"
+    if path.exists():
+        with _open(None) as opened:
+            found = opened.status()
+        if found.dataset is not None:
+            holds = f"{found.rows:,} chats of {found.dataset}, {'complete' if found.complete else 'not complete'}"
+            following = "lmsys-store query --language en --limit 5"
+    typer.echo(
+        "lmsys-store: a local store for real LLM conversations: stream once, keep, query offline\n"
+        f"store:  {path}\n"
+        f"holds:  {holds}\n"
+        f"next:   {following}\n"
+        "help:   lmsys-store --help, lmsys-store COMMAND --help\n"
+        "code:   from lmsys_store import Store"
+    )
