@@ -142,12 +142,12 @@ class Reader:
 
     async def plan(self, query: Query, state: StoreState) -> list[str]:
         """SQLite's own plan for a page of the query, a line a step."""
-        statement = self.select(query, state=state, with_moderation=False).params(last=-1, bound=state.seq, size=50)
-        compiled = statement.compile(dialect=sqlite.dialect(), compile_kwargs={"render_postcompile": True})
-        values, names = compiled.params, compiled.positiontup or ()
+        compiled = self.select(query, state=state, with_moderation=False).compile(dialect=sqlite.dialect())
+        expanded = compiled.construct_expanded_state({"last": -1, "bound": state.seq, "size": 50})
 
         async def operation(connection: AsyncConnection) -> list[str]:
-            result = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", tuple(values[name] for name in names))
+            sql = f"EXPLAIN QUERY PLAN {expanded.statement}"
+            result = await connection.exec_driver_sql(sql, tuple(expanded.positional_parameters))
             return [str(row[-1]) for row in result.all()]
 
         return await self._database.read(operation)
