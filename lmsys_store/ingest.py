@@ -212,7 +212,6 @@ async def _read(
 
 def prepare_page(page: Page, source: str, index_replies: bool, on_invalid: OnInvalid = "keep") -> PreparedPage:
     """Validate and encode one page; its digest is over what is stored of it."""
-    digest = hashlib.sha256()
     rows: list[PreparedRow] = []
     rejects: list[Reject] = []
     for row_index, row in enumerate(page.rows, page.start):
@@ -226,7 +225,6 @@ def prepare_page(page: Page, source: str, index_replies: bool, on_invalid: OnInv
             raw = row.raw if isinstance(row, BrokenRow) else row
             rejects.append(Reject(row_index, str(error), raw_json(raw)))
         else:
-            prepared = prepare(chat, index_replies=index_replies)
-            digest.update(prepared.messages.encode())
-            rows.append(prepared)
-    return PreparedPage(Interval(page.start, page.stop), digest.hexdigest(), source, rows, rejects, page.byte_count)
+            rows.append(prepare(chat, index_replies=index_replies))
+    digest = hashlib.sha256("".join([row.messages for row in rows]).encode()).hexdigest()
+    return PreparedPage(Interval(page.start, page.stop), digest, source, rows, rejects, page.byte_count)

@@ -198,13 +198,13 @@ class Conversation(Record):
 
     @property
     def prompts(self) -> tuple[str, ...]:
-        """The contents of all user messages."""
-        return tuple(message.content for message in self.messages if message.role == "user")
+        """The contents of all user messages; roles alternate, the user's first."""
+        return tuple([message.content for message in self.messages[::2]])
 
     @property
     def replies(self) -> tuple[str, ...]:
         """The contents of all assistant messages."""
-        return tuple(message.content for message in self.messages if message.role == "assistant")
+        return tuple([message.content for message in self.messages[1::2]])
 
     @property
     def first_prompt(self) -> str:

@@ -10,9 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final
-
-from sqlalchemy import Select
+from typing import Final
 
 from lmsys_store.errors import (
     IncompleteResultError,
@@ -24,7 +22,7 @@ from lmsys_store.query import Query
 from lmsys_store.records import Conversation, Origin
 from lmsys_store.storage import coverage
 from lmsys_store.storage.codec import conversation_of
-from lmsys_store.storage.reader import Reader, Row, StoreState
+from lmsys_store.storage.reader import PageStatement, Reader, Row, StoreState
 
 FIRST_PAGE: Final = 50
 LAST_PAGE: Final = 1000
@@ -110,7 +108,7 @@ class Iteration:
     def __init__(self, selection: Selection, reader: Reader, notes: Sequence[str] = ()) -> None:
         self._selection = selection
         self._reader = reader
-        self._statement: Select[Any] | None = None
+        self._statement: PageStatement | None = None
         self._page: Sequence[Row] = ()
         self._at = 0
         self._page_size = FIRST_PAGE

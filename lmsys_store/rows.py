@@ -27,7 +27,7 @@ from lmsys_store.records import (
 
 REQUIRED_COLUMNS: Final = ("conversation_id", "model", "conversation")
 _PLACEHOLDER = re.compile(r"NAME_\d")
-_ROLES = ("user", "assistant")
+_ROUND: Final = ["user", "assistant"]
 _T = TypeVar("_T", int, bool, str)
 
 
@@ -83,19 +83,36 @@ def _messages(value: object) -> Any:
         raise InvalidRowError(f"conversation is {_kind(value)}, not a list")
     if not value:
         raise InvalidRowError("conversation is empty")
-    for position, message in enumerate(value):
+    if not _is_clean(value):
+        _refuse_fault(value)
+    return value
+
+
+def _is_clean(messages: Sequence[Any]) -> bool:
+    """Whether these are plain, well-formed messages: the quick question, asked of every row."""
+    try:
+        roles = [message["role"] for message in messages]
+        texts = [message["content"] for message in messages]
+    except (TypeError, KeyError):
+        return False
+    whole, odd = divmod(len(roles), 2)
+    return roles == _ROUND * whole + _ROUND[:odd] and all(type(text) is str for text in texts)
+
+
+def _refuse_fault(messages: Sequence[Any]) -> None:
+    """Name the first fault of messages that are not clean."""
+    for position, message in enumerate(messages):
         if not isinstance(message, Mapping):
             raise InvalidRowError(f"message {position} is {_kind(message)}, not an object")
         content = message.get("content")
         if not isinstance(content, str):
             raise InvalidRowError(f"the content of message {position} is {_kind(content)}, not a string")
-        if message.get("role") != _ROLES[position % 2]:
+        if message.get("role") != _ROUND[position % 2]:
             raise InvalidRowError(_role_reason(position, message.get("role")))
-    return value
 
 
 def _role_reason(position: int, role: object) -> str:
-    if role not in _ROLES:
+    if role not in _ROUND:
         return f"message {position} has a role other than user or assistant"
     if position == 0:
         return "the first message is not the user's"
@@ -149,8 +166,8 @@ def _by_category(values: object, kind: type) -> dict[str, Any]:
 
 def _optional(row: Mapping[str, Any], column: str, kind: type[_T]) -> _T | None:
     value = row.get(column)
-    if value is None:
-        return None
+    if value is None or type(value) is kind:
+        return value
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise InvalidRowError(f"{column} is {_kind(value)}, not {_NAMES[kind]}")
     return value

@@ -14,7 +14,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lmsys_store.errors import SourceFormatError
-from lmsys_store.records import MODERATION_CATEGORIES, CodedModeration, ModerationSummary, PackedModeration, spell_category
+from lmsys_store.records import (
+    MODERATION_CATEGORIES,
+    CodedModeration,
+    ModerationSummary,
+    PackedModeration,
+    spell_category,
+)
 from lmsys_store.sources.base import PAGE_ROWS, BrokenRow, Page
 
 COLUMNS: Final = (

@@ -109,7 +109,7 @@ async def _page_problems(connection: AsyncConnection, state: StoreState, after: 
         packed = chat.packed_moderation
         if packed is not None and packed.summary() != chat.moderation_summary:
             problems.append(f"row {chat.row_index}: its moderation maxima do not fit its moderation")
-        words = [_word_count(column) for column in fts_columns(chat, index_replies=state.index_replies)]
+        words = [_word_count(column) for column in fts_columns(chat.prompts, chat.replies, index_replies=state.index_replies)]
         if chat.row_index in indexed and _varints(indexed[chat.row_index]) != words:
             problems.append(f"row {chat.row_index}: the full-text index holds another text of it")
     return len(rows), last, problems

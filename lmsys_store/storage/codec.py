@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pydantic import TypeAdapter
-from pydantic_core import to_json
 from sqlalchemy import Select, bindparam, select
 
 from lmsys_store.records import NO_LABELS, Conversation, Labels, Message, ModerationSummary, Origin, PackedModeration
@@ -74,8 +73,8 @@ def conversation_of(row: Sequence[Any], origin: Origin) -> Conversation:
     )
 
 
-def columns_of(chat: Conversation) -> tuple[Any, ...]:
-    """The values of CONVERSATION_COLUMNS, in order."""
+def columns_of(chat: Conversation, prompts: Sequence[str], replies: Sequence[str]) -> tuple[Any, ...]:
+    """The values of CONVERSATION_COLUMNS, in order; prompts and replies are the chat's, cut out once for all uses."""
     summary, labels = chat.moderation_summary, chat.labels
     return (
         chat.row_index,
@@ -85,8 +84,8 @@ def columns_of(chat: Conversation) -> tuple[Any, ...]:
         chat.turn,
         chat.source_turn,
         int(chat.redacted),
-        chat.prompt_chars,
-        chat.reply_chars,
+        sum(map(len, prompts)),
+        sum(map(len, replies)),
         None if chat.timestamp is None else (chat.timestamp - EPOCH) // MICROSECOND,
         labels.domain,
         labels.task,
@@ -101,9 +100,9 @@ def columns_of(chat: Conversation) -> tuple[Any, ...]:
 
 def messages_json(chat: Conversation) -> str:
     """The messages as one JSON text: NUL and control characters are escaped, all else is as it is."""
-    return to_json(chat.messages).decode()
+    return _messages.dump_json(chat.messages).decode()
 
 
-def fts_columns(chat: Conversation, *, index_replies: bool) -> tuple[str, str]:
+def fts_columns(prompts: Sequence[str], replies: Sequence[str], *, index_replies: bool) -> tuple[str, str]:
     """What the full-text index holds of a conversation; the same values remove it again."""
-    return index_text(chat.prompts), index_text(chat.replies) if index_replies else ""
+    return index_text(prompts), index_text(replies) if index_replies else ""

@@ -22,6 +22,7 @@ from lmsys_store.storage.engine import Database
 from lmsys_store.storage.tables import conversation, coverage, rejected_row, store, sync_run, tombstone
 
 Row = Sequence[Any]
+PageStatement = Select[Any]
 MOCK_DATASET = "mock/seeds"
 
 
@@ -81,7 +82,7 @@ class Reader:
         """The store's state; None before the first sync."""
         return await self._database.read(read_state)
 
-    def select(self, query: Query, *, state: StoreState, with_moderation: bool) -> Select[Any]:
+    def select(self, query: Query, *, state: StoreState, with_moderation: bool) -> PageStatement:
         """The page statement of a query.
 
         Raises:
@@ -90,7 +91,7 @@ class Reader:
         where = compile_query(query.expression, replies_indexed=state.index_replies)
         return page_statement(select_conversations(with_moderation=with_moderation).where(where))
 
-    async def page(self, statement: Select[Any], last: int, bound: int, size: int) -> tuple[Sequence[Row], int]:
+    async def page(self, statement: PageStatement, last: int, bound: int, size: int) -> tuple[Sequence[Row], int]:
         """Up to ``size`` rows after row index ``last``, with the store's generation as it was after reading them."""
 
         async def operation(connection: AsyncConnection) -> tuple[Sequence[Row], int]:

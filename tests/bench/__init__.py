@@ -1,0 +1,1 @@
+"""The benchmark: this library against its peers on the same rows, in one process. ``python -m tests.bench``."""
