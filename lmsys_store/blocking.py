@@ -51,7 +51,9 @@ class _LoopThread:
     def call(self, function: Callable[[], Awaitable[T]]) -> T:
         """Run a coroutine function in the loop and wait for it; an interruption (Ctrl-C) cancels it and waits."""
         if os.getpid() != self._process:
-            raise ForkedStoreError("this store was opened before a fork; in the child open it anew, and resume loops by token")
+            raise ForkedStoreError(
+                "this store was opened before a fork; in the child open it anew, and resume loops by token"
+            )
         ended = threading.Event()
 
         async def run() -> T:
@@ -263,4 +265,3 @@ class Results(ResultsBase):
         """How many rows these are in the store as it is now."""
         number: int = self._call(self._results.count)
         return number
-

@@ -166,7 +166,13 @@ def any_of(parts: Iterable[Expression]) -> Expression:
 def walk(expression: Expression) -> Iterable[Expression]:
     """The expression and everything inside it."""
     yield expression
-    parts = expression.parts if isinstance(expression, And | Or) else (expression.part,) if isinstance(expression, Not) else ()
+    parts = (
+        expression.parts
+        if isinstance(expression, And | Or)
+        else (expression.part,)
+        if isinstance(expression, Not)
+        else ()
+    )
     for part in parts:
         yield from walk(part)
 
@@ -200,8 +206,15 @@ def _tags_match(operator: str, tags: tuple[str, ...] | None, value: Any) -> bool
 
 # ------------------------------------------------------------------------------------------- building and checking
 
-_CLOSED: Final[Mapping[str, tuple[str, ...]]] = {"domain": vocabulary.DOMAINS, "task": vocabulary.TASKS, "tag": vocabulary.TAGS}
-_OPEN: Final[Mapping[str, Callable[[str], str]]] = {"language": vocabulary.language_name, "model": vocabulary.model_name}
+_CLOSED: Final[Mapping[str, tuple[str, ...]]] = {
+    "domain": vocabulary.DOMAINS,
+    "task": vocabulary.TASKS,
+    "tag": vocabulary.TAGS,
+}
+_OPEN: Final[Mapping[str, Callable[[str], str]]] = {
+    "language": vocabulary.language_name,
+    "model": vocabulary.model_name,
+}
 _EXACT: Final = ("eq", "ne", "in_")
 
 
@@ -237,7 +250,11 @@ def _one(field: str, kind: Kind, operator: str, value: object) -> Expression:
     if field == "domain" and (alias := _DOMAIN_ALIASES.get(checked.strip().casefold().replace("_", "-"))):
         return ~alias if operator == "ne" else alias
     if field in _CLOSED:
-        word = vocabulary.SAME_DOMAIN.get(checked.strip().casefold().replace("_", "-"), checked) if field == "domain" else checked
+        word = (
+            vocabulary.SAME_DOMAIN.get(checked.strip().casefold().replace("_", "-"), checked)
+            if field == "domain"
+            else checked
+        )
         return Condition(field, operator, vocabulary.known_word(field, word, _CLOSED[field]))
     return Condition(field, operator, _OPEN[field](checked) if field in _OPEN else checked)
 
@@ -249,7 +266,10 @@ def _is(field: str, word: str) -> Expression:
 _DOMAIN_ALIASES: Final[Mapping[str, Expression]] = {
     "marketing": all_of((_is("domain", "business"), _is("tag", "marketing"))),
     "ai-development": any_of(
-        (_is("domain", "ai-assistants"), all_of((_is("domain", "software-development"), _is("tag", "machine-learning"))))
+        (
+            _is("domain", "ai-assistants"),
+            all_of((_is("domain", "software-development"), _is("tag", "machine-learning"))),
+        )
     ),
     "communication": any_of(
         (
@@ -266,13 +286,18 @@ def _field_name(name: str) -> str:
     if "." in name:
         head, category = name.split(".", 1)
         if head in ("moderation", "moderation_score"):
-            spelled = f"{head}.{vocabulary.known_word('moderation category', spell_category(category).replace('_', '-'), _CATEGORY_WORDS).replace('-', '_')}"
+            spelled = f"{head}.{_category_name(category)}"
     if spelled not in FIELDS:
         plain = [known for known in FIELDS if "." not in known]
         raise QueryError(
             f"unknown field {name!r}; known: {', '.join(plain)}, moderation.<category>, moderation_score.<category>"
         )
     return spelled
+
+
+def _category_name(word: str) -> str:
+    """Our spelling of a moderation category in any spelling."""
+    return spell_category(vocabulary.known_word("moderation category", spell_category(word), _CATEGORY_WORDS))
 
 
 _CATEGORY_WORDS: Final = tuple(name.replace("_", "-") for name in MODERATION_CATEGORIES)

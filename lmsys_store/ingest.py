@@ -108,7 +108,9 @@ async def ingest(
     """
     held = await reader.state()
     state, notes = _checked_state(source, held, index_replies=index_replies)
-    asked = Interval(0, min(source.total_rows if source.total_rows is not None else _UNKNOWN_END, limit or _UNKNOWN_END))
+    asked = Interval(
+        0, min(source.total_rows if source.total_rows is not None else _UNKNOWN_END, limit or _UNKNOWN_END)
+    )
     wanted = coverage.missing(asked, await reader.coverage())
     state, run_id = await writer.begin(state, source.name)
     known = asked.stop if asked.stop < _UNKNOWN_END else None
@@ -132,11 +134,21 @@ async def ingest(
     run.tell("done")
     complete = not coverage.missing(asked, await reader.coverage())
     return SyncReport(
-        run.added, run.rejected, run.skipped, run.turn_mismatches, run.seconds, source.requests, run.byte_count, complete, notes
+        run.added,
+        run.rejected,
+        run.skipped,
+        run.turn_mismatches,
+        run.seconds,
+        source.requests,
+        run.byte_count,
+        complete,
+        notes,
     )
 
 
-def _checked_state(source: Source, held: StoreState | None, *, index_replies: bool) -> tuple[StoreState, tuple[str, ...]]:
+def _checked_state(
+    source: Source, held: StoreState | None, *, index_replies: bool
+) -> tuple[StoreState, tuple[str, ...]]:
     identity, notes = source.identity, tuple(source.notes)
     if held is None:
         licence, licence_url = identity.licence or (None, None)
@@ -221,7 +233,9 @@ def prepare_page(page: Page, source: str, index_replies: bool, on_invalid: OnInv
             chat = conversation_from_row(row, row_index, origin=Origin.CACHE)
         except InvalidRowError as error:
             if on_invalid == "raise":
-                raise InvalidRowError(f"row {row_index} of {source}: {error}; sync without on_invalid='raise' to set it aside") from None
+                raise InvalidRowError(
+                    f"row {row_index} of {source}: {error}; sync without on_invalid='raise' to set it aside"
+                ) from None
             raw = row.raw if isinstance(row, BrokenRow) else row
             rejects.append(Reject(row_index, str(error), raw_json(raw)))
         else:

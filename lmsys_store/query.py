@@ -34,7 +34,10 @@ OneOrMore = str | Sequence[str]
 
 
 class Filters(TypedDict, total=False):
-    """The keywords of ``Query.of`` and ``select``. Lists mean *any of*, except ``tag`` which, like ``moderation_category``, means *all of*."""
+    """The keywords of ``Query.of`` and ``select``.
+
+    Lists mean *any of*, except those of ``tag`` and ``moderation_category``, which mean *all of*.
+    """
 
     conversation_id: OneOrMore
     model: OneOrMore

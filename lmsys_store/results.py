@@ -87,9 +87,13 @@ class Position:
         except (ValueError, KeyError, TypeError, binascii.Error):
             whole, version = False, None
         if not whole:
-            raise ResumeTokenError("this is not a resume token, or it was cut short; give the whole text of results.token")
+            raise ResumeTokenError(
+                "this is not a resume token, or it was cut short; give the whole text of results.token"
+            )
         if version != TOKEN_VERSION:
-            raise ResumeTokenError(f"the token has version {version}, this package reads {TOKEN_VERSION}; start the loop anew")
+            raise ResumeTokenError(
+                f"the token has version {version}, this package reads {TOKEN_VERSION}; start the loop anew"
+            )
         return cls(**values)
 
 
@@ -186,7 +190,9 @@ class Iteration:
         self._state = await self._reader.state()
         if self._state is None:
             if self._selection.resume:
-                raise ResumeTokenError("the token is of a store that held rows, and this one is empty; open the store it is of")
+                raise ResumeTokenError(
+                    "the token is of a store that held rows, and this one is empty; open the store it is of"
+                )
             self.report.notes.append("the store is empty: fill it with sync")
             self._ended = True
             return False
@@ -294,7 +300,9 @@ class AsyncResults(ResultsBase):
 
     async def first(self) -> Conversation | None:
         """The first row; None if there is none."""
-        iteration = self.begin(replace(self.selection, limit=1 if self.selection.limit is None else min(1, self.selection.limit)))
+        iteration = self.begin(
+            replace(self.selection, limit=1 if self.selection.limit is None else min(1, self.selection.limit))
+        )
         return iteration.take() if await iteration.advance() else None
 
     async def count(self) -> int:

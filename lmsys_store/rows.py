@@ -130,7 +130,9 @@ def _moderation(value: object, message_count: int) -> CodedModeration | None:
     else:
         raise InvalidRowError(f"openai_moderation is {_kind(value)}, not a list")
     if coded.packed.message_count != message_count:
-        raise InvalidRowError(f"openai_moderation has {coded.packed.message_count} entries for {message_count} messages")
+        raise InvalidRowError(
+            f"openai_moderation has {coded.packed.message_count} entries for {message_count} messages"
+        )
     return coded
 
 

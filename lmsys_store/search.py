@@ -13,7 +13,10 @@ from lmsys_store.errors import QueryError
 
 # Letters and digits; each Han, Kana or Hangul character stands alone, because those scripts do not put spaces between words
 # (or glue particles to them).
-_SINGLE = "\u2e80-\u2fd5\u3005-\u3007\u3021-\u3029\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
+_SINGLE = (
+    "\u2e80-\u2fd5\u3005-\u3007\u3021-\u3029\u3040-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
+)
 _TOKEN = re.compile(rf"(?=[^\W_])[{_SINGLE}]|[^\W_{_SINGLE}]+")
 MESSAGE_BREAK = " \u241f "
 """Stands between two messages in the index: no token can equal it, so no phrase matches across it."""
@@ -73,8 +76,10 @@ def parse(text: str) -> tuple[Term, ...]:
     Raises:
         QueryError: nothing to search for.
 
-    >>> parse('"red wine" sauc* -beef')
-    (Term(words=('red', 'wine'), prefix=False, negated=False), Term(words=('sauc',), prefix=True, negated=False), Term(words=('beef',), prefix=False, negated=True))
+    >>> for term in parse('"red wine" sauc* -beef'): print(term.words, term.prefix, term.negated)
+    ('red', 'wine') False False
+    ('sauc',) True False
+    ('beef',) False True
     """
     found = []
     for match in _TERM.finditer(text):
@@ -84,7 +89,7 @@ def parse(text: str) -> tuple[Term, ...]:
         if words:
             found.append(Term(words, prefix, bool(match["minus"])))
     if not found:
-        raise QueryError(f"nothing to search for in {text!r}: give words, \"phrases\", prefix* or -not")
+        raise QueryError(f'nothing to search for in {text!r}: give words, "phrases", prefix* or -not')
     return tuple(found)
 
 

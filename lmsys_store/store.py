@@ -181,7 +181,9 @@ class AsyncStore:
             return Explanation(str(whole), (), (), False, False, ("the store is empty: fill it with sync",))
         plan = await self._reader.plan(whole, state)
         indexes = tuple(word for line in plan for word in line.split() if word.startswith("ix_"))
-        covered = state.total_rows is not None and not coverage.missing((0, state.total_rows), await self._reader.coverage())
+        covered = state.total_rows is not None and not coverage.missing(
+            (0, state.total_rows), await self._reader.coverage()
+        )
         notes = (*self._database.notes, *await self._reader.unknown_values(whole))
         full_text = any("conversation_fts" in line for line in plan)
         return Explanation(str(whole), tuple(plan), indexes, full_text, covered, notes)
@@ -292,7 +294,9 @@ class AsyncStore:
             await purge_files(self.path)
 
 
-async def _opened(sources: Sequence[str | Path | Source | Callable[[], Awaitable[Source]]], dataset: str | None) -> Source:
+async def _opened(
+    sources: Sequence[str | Path | Source | Callable[[], Awaitable[Source]]], dataset: str | None
+) -> Source:
     paths = [source for source in sources if isinstance(source, str | Path)]
     if paths and len(paths) == len(sources):
         return await FileSource.open(*paths, dataset=dataset)

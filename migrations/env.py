@@ -12,9 +12,7 @@ def include_name(name: str | None, kind: str, parents: object) -> bool:
 
 
 def run(connection: Connection) -> None:
-    context.configure(
-        connection=connection, target_metadata=metadata, include_name=include_name, render_as_batch=True
-    )
+    context.configure(connection=connection, target_metadata=metadata, include_name=include_name, render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()
 

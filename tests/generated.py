@@ -13,14 +13,16 @@ from lmsys_store.convert.writing import lmsys_schema
 from lmsys_store.records import DATASET_SPELLING
 
 MODELS = {
-    "vicuna-13b": 49, "koala-13b": 10, "alpaca-13b": 8, "chatglm-6b": 6, "llama-13b": 5, "gpt-3.5-turbo": 4, "vicuna-33b": 4,
+    "vicuna-13b": 49, "koala-13b": 10, "alpaca-13b": 8, "chatglm-6b": 6, "llama-13b": 5, "gpt-3.5-turbo": 4,
+    "vicuna-33b": 4,
     "fastchat-t5-3b": 4, "dolly-v2-12b": 4, "claude-1": 3, "gpt-4": 1, "claude-2": 1, "palm-2": 1,
 }  # fmt: skip
 """Names with their rough share in percent: one model has half of all rows, several have one percent."""
 LANGUAGES = {
-    "English": 78, "Portuguese": 4, "Russian": 4, "Chinese": 3, "Spanish": 3, "German": 2, "French": 2, "unknown": 2, "Italian": 2,
+    "English": 78, "Portuguese": 4, "Russian": 4, "Chinese": 3, "Spanish": 3, "German": 2, "French": 2, "unknown": 2,
+    "Italian": 2,
 }  # fmt: skip
-_WORDS = (
+_WORDS = (  # noqa: SIM905  # sixty quoted words are no easier to read
     "how what why write explain list make give code python table story translate summarize data model error function "
     "because answer question example please the a of to in and is it for with on that this as are be can will one two "
     "three red green blue river house garden number letter sound light system value point result reason method"

@@ -35,16 +35,26 @@ def _open(path: Path | None) -> "Store":
 @app.command()
 @boundary
 def sync(
-    paths: Annotated[list[str] | None, typer.Argument(metavar="PATH...", help="Parquet or JSON Lines: files, directories, globs.")] = None,
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH...", help="Parquet or JSON Lines: files, directories, globs.")
+    ] = None,
     mock: Annotated[bool, typer.Option("--mock", help="Take the bundled mock seeds, to try things out.")] = False,
     store: StoreOption = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", metavar="NAME", help="The data set's name, if the path does not say it.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", metavar="NAME", help="The data set's name, if the path does not say it.")
+    ] = None,
     limit: LimitOption = None,
-    index_replies: Annotated[bool, typer.Option("--index-replies", help="On a store's first sync: make replies searchable too.")] = False,
-    on_invalid: Annotated[Literal["keep", "raise"], typer.Option("--on-invalid", help="Set invalid rows aside, or stop at the first.")] = "keep",
-    wait: Annotated[float, typer.Option("--wait", min=0, metavar="SECONDS", help="Wait for another sync of this store.")] = 0.0,
+    index_replies: Annotated[
+        bool, typer.Option("--index-replies", help="On a store's first sync: make replies searchable too.")
+    ] = False,
+    on_invalid: Annotated[
+        Literal["keep", "raise"], typer.Option("--on-invalid", help="Set invalid rows aside, or stop at the first.")
+    ] = "keep",
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, metavar="SECONDS", help="Wait for another sync of this store.")
+    ] = 0.0,
     json: JsonOption = False,
-) -> None:  # fmt: skip
+) -> None:
     """Fill the store: store what it lacks of the source, page by page. Run again to go on."""
     from lmsys_store.blocking import Store
     from lmsys_store.cli import display
@@ -55,14 +65,24 @@ def sync(
     sources: list[Any] = [seeds] if mock else list(paths or ())
     with Store(store) as opened, display.progress_bar("syncing") as show:
         report = opened.sync(
-            *sources, dataset=dataset, limit=limit, index_replies=index_replies, on_invalid=on_invalid, on_progress=show, wait=wait
+            *sources,
+            dataset=dataset,
+            limit=limit,
+            index_replies=index_replies,
+            on_invalid=on_invalid,
+            on_progress=show,
+            wait=wait,
         )
         path = opened.path
     display.notes(report.notes)
     if json:
         values = asdict(report)
         shape = ("rows_added", "rows_rejected", "rows_skipped", "turn_mismatches", "seconds", "requests")
-        typer.echo(display.json_line({key: values[key] for key in shape} | {"bytes": report.byte_count, "complete": report.complete}))
+        typer.echo(
+            display.json_line(
+                {key: values[key] for key in shape} | {"bytes": report.byte_count, "complete": report.complete}
+            )
+        )
         return
     rate = f" ({report.rows_added / report.seconds:,.0f} rows/s)" if report.rows_added else ""
     typer.echo(
@@ -226,7 +246,10 @@ def count(
             if json:
                 typer.echo(display.json_line([{"value": value, "count": number} for value, number in found]))
             elif found:
-                rows = [("(none)" if value is None else display.visible(str(value)), f"{number:,}") for value, number in found]
+                rows = [
+                    ("(none)" if value is None else display.visible(str(value)), f"{number:,}")
+                    for value, number in found
+                ]
                 typer.echo(display.table(rows, right=[1]))
         display.notes(opened.explain(**filters).notes)  # a word that no row has would explain a 0
 
@@ -236,14 +259,19 @@ def count(
 @with_filters
 def export(
     filters: dict[str, Any],
-    format: Annotated[Literal["jsonl", "parquet"], typer.Option("--format", help="JSON Lines, or Parquet in the data set's own schema.")] = "jsonl",
-    ids_only: Annotated[bool, typer.Option("--ids-only", help="Ids and labels without any text: may be shared.")] = False,
+    format: Annotated[
+        Literal["jsonl", "parquet"],
+        typer.Option("--format", help="JSON Lines, or Parquet in the data set's own schema."),
+    ] = "jsonl",
+    ids_only: Annotated[
+        bool, typer.Option("--ids-only", help="Ids and labels without any text: may be shared.")
+    ] = False,
     store: StoreOption = None,
     limit: LimitOption = None,
     resume: ResumeOption = None,
     output: OutputOption = None,
     force: ForceOption = False,
-) -> None:  # fmt: skip
+) -> None:
     """Write the chats that match to a file or to stdout."""
     from lmsys_store.cli import display
     from lmsys_store.convert import writing

@@ -28,7 +28,9 @@ def visible(text: str) -> str:
     'a\\\\x1b[31mb'
     """
     return "".join(
-        char if char in _KEPT or unicodedata.category(char) not in ("Cc", "Cf", "Cs") else char.encode("unicode_escape").decode()
+        char
+        if char in _KEPT or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
+        else char.encode("unicode_escape").decode()
         for char in text
     )
 
@@ -71,7 +73,12 @@ def list_header() -> str:
 def list_line(chat: Conversation) -> str:
     """A chat as one line of a listing."""
     start = _LIST.format(
-        chat.row_index, one_line(chat.conversation_id, 10), one_line(chat.model, 18), one_line(chat.language, 10), chat.turn, ""
+        chat.row_index,
+        one_line(chat.conversation_id, 10),
+        one_line(chat.model, 18),
+        one_line(chat.language, 10),
+        chat.turn,
+        "",
     )
     width = shutil.get_terminal_size((100, 24)).columns
     return start + one_line(chat.first_prompt, max(width - len(start), 20))

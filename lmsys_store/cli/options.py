@@ -12,39 +12,57 @@ import typer
 from lmsys_store.errors import QueryError
 
 StoreOption = Annotated[
-    Path | None, typer.Option("--store", metavar="PATH", help="The store file; default: $LMSYS_STORE_PATH or the user's cache.")
+    Path | None,
+    typer.Option("--store", metavar="PATH", help="The store file; default: $LMSYS_STORE_PATH or the user's cache."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=0, metavar="N", help="At most N rows.")]
 ResumeOption = Annotated[
     str | None, typer.Option("--resume", metavar="TOKEN", help="Go on after the row that the token was printed for.")
 ]
-OutputOption = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write to a file instead of stdout.")]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", metavar="FILE", help="Write to a file instead of stdout.")
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")]
 
 _FILTERS: Final[dict[str, Any]] = {
-    "model": Annotated[list[str] | None, typer.Option("--model", metavar="NAME", help="Any of these models; repeatable.")],
+    "model": Annotated[
+        list[str] | None, typer.Option("--model", metavar="NAME", help="Any of these models; repeatable.")
+    ],
     "language": Annotated[
         list[str] | None, typer.Option("--language", metavar="NAME", help="Name or code, as German or de; repeatable.")
     ],
-    "domain": Annotated[list[str] | None, typer.Option("--domain", metavar="NAME", help="Any of these domains; repeatable.")],
+    "domain": Annotated[
+        list[str] | None, typer.Option("--domain", metavar="NAME", help="Any of these domains; repeatable.")
+    ],
     "task": Annotated[list[str] | None, typer.Option("--task", metavar="NAME", help="Any of these tasks; repeatable.")],
     "tag": Annotated[list[str] | None, typer.Option("--tag", metavar="NAME", help="All of these tags; repeatable.")],
     "conversation_id": Annotated[
         list[str] | None, typer.Option("--id", metavar="ID", help="Any of these conversation ids; repeatable.")
     ],
-    "min_rating": Annotated[float | None, typer.Option("--min-rating", metavar="R", help="Rated R or more (to 3: or unrated).")],
+    "min_rating": Annotated[
+        float | None, typer.Option("--min-rating", metavar="R", help="Rated R or more (to 3: or unrated).")
+    ],
     "max_rating": Annotated[float | None, typer.Option("--max-rating", metavar="R", help="Rated R or less.")],
     "turns": Annotated[str | None, typer.Option("--turns", metavar="A..B", help="Rounds: 3, 2..5, 2.. or ..5.")],
-    "flagged": Annotated[bool | None, typer.Option("--flagged/--no-flagged", help="Flagged by moderation in any message.")],
-    "redacted": Annotated[bool | None, typer.Option("--redacted/--no-redacted", help="Names were replaced by NAME_1, …")],
+    "flagged": Annotated[
+        bool | None, typer.Option("--flagged/--no-flagged", help="Flagged by moderation in any message.")
+    ],
+    "redacted": Annotated[
+        bool | None, typer.Option("--redacted/--no-redacted", help="Names were replaced by NAME_1, …")
+    ],
     "moderation_category": Annotated[
         list[str] | None, typer.Option("--moderation", metavar="CATEGORY", help="True for any message; repeatable.")
     ],
-    "min_prompt_chars": Annotated[int | None, typer.Option("--min-prompt-chars", metavar="N", help="User text of N or more.")],
-    "max_prompt_chars": Annotated[int | None, typer.Option("--max-prompt-chars", metavar="N", help="User text of N or less.")],
+    "min_prompt_chars": Annotated[
+        int | None, typer.Option("--min-prompt-chars", metavar="N", help="User text of N or more.")
+    ],
+    "max_prompt_chars": Annotated[
+        int | None, typer.Option("--max-prompt-chars", metavar="N", help="User text of N or less.")
+    ],
     "search": Annotated[
-        str | None, typer.Option("--search", metavar="WORDS", help='Words, "a phrase", prefix* and -not, in user messages.')
+        str | None,
+        typer.Option("--search", metavar="WORDS", help='Words, "a phrase", prefix* and -not, in user messages.'),
     ],
 }
 

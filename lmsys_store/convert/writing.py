@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import pyarrow
 
 
-def write_jsonl(chats: Iterable[Conversation], path: Path | None, *, ids_only: bool = False, force: bool = False) -> int:
+def write_jsonl(
+    chats: Iterable[Conversation], path: Path | None, *, ids_only: bool = False, force: bool = False
+) -> int:
     """Write one JSON object a line to a file, or to stdout; gives the number of rows.
 
     Raises:
@@ -46,7 +48,9 @@ def id_object(chat: Conversation) -> dict[str, Any]:
     }
 
 
-def write_parquet(pages: Iterable[list[Conversation]], path: Path, *, ids_only: bool = False, force: bool = False) -> int:
+def write_parquet(
+    pages: Iterable[list[Conversation]], path: Path, *, ids_only: bool = False, force: bool = False
+) -> int:
     """Write a Parquet file in LMSYS-Chat-1M's own schema, a row group a page; gives the number of rows.
 
     The rows must have been selected with their per-message moderation, unless only ids are written.
@@ -102,7 +106,11 @@ def _ids_schema() -> "pyarrow.Schema":
 
 def _id_row(chat: Conversation) -> dict[str, Any]:
     labels = chat.labels.model_dump(mode="json")
-    return {"conversation_id": chat.conversation_id, "row_index": chat.row_index, "labels_version": labels["version"]} | labels
+    return {
+        "conversation_id": chat.conversation_id,
+        "row_index": chat.row_index,
+        "labels_version": labels["version"],
+    } | labels
 
 
 @contextmanager

@@ -116,7 +116,9 @@ def _directory(path: Path, notes: list[str]) -> list[Path]:
     if not parquet and not json_lines:
         raise SourceNotFoundError(f"{path} holds no .parquet, .jsonl or .jsonl.gz file; name the files themselves")
     if parquet and json_lines:
-        notes.append(f"{path} holds Parquet and JSON Lines files: took the Parquet; name the others to read them instead")
+        notes.append(
+            f"{path} holds Parquet and JSON Lines files: took the Parquet; name the others to read them instead"
+        )
     return parquet or json_lines
 
 
@@ -136,7 +138,9 @@ def _shard(path: Path) -> Shard:
             return JsonLinesShard(path)
     except PermissionError as error:
         raise SourceNotFoundError(f"{path} cannot be read by this user; check its owner and mode") from error
-    raise SourceFormatError(f"{path} is neither Parquet nor JSON Lines by its name ({', '.join(_PARQUET + _JSON_LINES)})")
+    raise SourceFormatError(
+        f"{path} is neither Parquet nor JSON Lines by its name ({', '.join(_PARQUET + _JSON_LINES)})"
+    )
 
 
 def _check_columns(shard: Shard) -> None:

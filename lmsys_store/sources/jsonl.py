@@ -26,7 +26,9 @@ class JsonLinesShard:
             if columns is None and rows <= _LINES_TO_TRY:
                 columns = _columns(line)
         if rows and columns is None:
-            raise SourceFormatError(f"{path} is not JSON Lines: none of its first lines is a JSON object; give one row a line")
+            raise SourceFormatError(
+                f"{path} is not JSON Lines: none of its first lines is a JSON object; give one row a line"
+            )
         self.columns: tuple[str, ...] = columns or ()
         self.total_rows = rows
         self.fingerprint = f"{rows} {digest.hexdigest()}"
@@ -40,7 +42,9 @@ class JsonLinesShard:
                     if text.strip():
                         yield text
         except (OSError, EOFError, zlib.error) as error:
-            raise SourceFormatError(f"{self.path} cannot be read to its end ({error}); fetch or write it again") from error
+            raise SourceFormatError(
+                f"{self.path} cannot be read to its end ({error}); fetch or write it again"
+            ) from error
 
     def _open(self) -> IO[bytes]:
         return cast(IO[bytes], gzip.open(self.path)) if self.path.suffix == ".gz" else self.path.open("rb")

@@ -5,6 +5,7 @@ the rest, so clean batches are packed column by column; whatever is unusual goes
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 
 from lmsys_store.errors import SourceFormatError
 from lmsys_store.records import (
+    FLAGGED_BIT,
     MODERATION_CATEGORIES,
     CodedModeration,
     ModerationSummary,
@@ -27,7 +29,6 @@ COLUMNS: Final = (
     "conversation_id", "model", "conversation", "turn", "language", "openai_moderation", "redacted", "timestamp",
 )  # fmt: skip
 _BUFFER_BYTES: Final = 256 * 1024
-_FLAGGED_BIT: Final = 1 << len(MODERATION_CATEGORIES)
 
 
 class ParquetShard:
@@ -58,7 +59,9 @@ class ParquetShard:
         last, _ = self._group_of(stop - 1)
         with self._open() as file:
             columns = [name for name in COLUMNS if name in self.columns]
-            batches = file.iter_batches(PAGE_ROWS, row_groups=range(first, last + 1), columns=columns, use_threads=False)
+            batches = file.iter_batches(
+                PAGE_ROWS, row_groups=range(first, last + 1), columns=columns, use_threads=False
+            )
             while (batch := self._next(batches)) is not None:
                 skip = max(start - position, 0)
                 part = batch.slice(skip, min(stop - position, batch.num_rows) - skip)
@@ -151,7 +154,7 @@ def _conversations(array: Any) -> Sequence[Any]:
     except UnicodeDecodeError:
         return [_value(array, position) for position in range(len(array))]
     offsets = _offsets(array)
-    return [messages[begin:end] for begin, end in zip(offsets, offsets[1:], strict=False)]
+    return [messages[begin:end] for begin, end in pairwise(offsets)]
 
 
 def _messages(flat: Any) -> list[dict[str, Any]]:
@@ -165,12 +168,18 @@ def _packed_moderation(array: Any) -> list[CodedModeration] | None:
     flat = array.flatten()
     fields = {field.name: flat.field(number) for number, field in enumerate(flat.type)}
     flagged, categories, scores = (fields.get(name) for name in ("flagged", "categories", "category_scores"))
-    if flagged is None or categories is None or scores is None or flagged.null_count or not pa.types.is_boolean(flagged.type):
+    if (
+        flagged is None
+        or categories is None
+        or scores is None
+        or flagged.null_count
+        or not pa.types.is_boolean(flagged.type)
+    ):
         return None
     truths, values = _by_category(categories, pa.bool_()), _by_category(scores, pa.float64())
     if truths is None or values is None:
         return None
-    flags = flagged.to_numpy(zero_copy_only=False).astype("<u2") * _FLAGGED_BIT
+    flags = flagged.to_numpy(zero_copy_only=False).astype("<u2") * FLAGGED_BIT
     for bit, truth in enumerate(truths):
         flags |= pc.fill_null(truth, False).to_numpy(zero_copy_only=False).astype("<u2") << bit
     matrix = np.empty((len(flat), len(MODERATION_CATEGORIES)), "<f8")
@@ -196,16 +205,17 @@ def _by_category(struct: Any, kind: Any) -> list[Any] | None:
 def _coded(offsets: list[int], flags: Any, matrix: Any) -> list[CodedModeration]:
     begins = offsets[:-1]
     bits = np.bitwise_or.reduceat(flags, begins).tolist()
-    maxima = np.fmax.reduceat(matrix, begins, axis=0).tolist()
-    flag_bytes, score_bytes, width = flags.tobytes(), matrix.tobytes(), 8 * len(MODERATION_CATEGORIES)
-    holes = bool(np.isnan(matrix).any())
+    maxima = np.fmax.reduceat(matrix, begins, axis=0)
+    maxima[np.isnan(maxima)] = np.nan  # one bit pattern for a missing score, whichever the file had
+    flag_bytes, score_bytes, maxima_bytes = flags.tobytes(), matrix.tobytes(), maxima.tobytes()
+    width = 8 * len(MODERATION_CATEGORIES)
     coded = []
-    for begin, end, row_bits, row_maxima in zip(begins, offsets[1:], bits, maxima, strict=True):
-        if holes:
-            row_maxima = [None if value != value else value for value in row_maxima]
+    for row, (begin, end, row_bits) in enumerate(zip(begins, offsets[1:], bits, strict=True)):
         packed = PackedModeration(flag_bytes[2 * begin : 2 * end], score_bytes[width * begin : width * end])
-        summary = ModerationSummary(bool(row_bits & _FLAGGED_BIT), row_bits & ~_FLAGGED_BIT, tuple(row_maxima))
-        coded.append(CodedModeration(packed, summary))
+        row_maxima = maxima_bytes[width * row : width * (row + 1)]
+        coded.append(
+            CodedModeration(packed, ModerationSummary(row_bits >= FLAGGED_BIT, row_bits & ~FLAGGED_BIT, row_maxima))
+        )
     return coded
 
 

@@ -12,9 +12,18 @@ from lmsys_store.storage import coverage as intervals
 from lmsys_store.storage.codec import conversation_of, fts_columns, page_statement, select_conversations
 from lmsys_store.storage.engine import Database
 from lmsys_store.storage.reader import StoreState, read_state
-from lmsys_store.storage.tables import conversation, conversation_text, coverage, moderation, rejected_row, tombstone
+from lmsys_store.storage.tables import (
+    SCORE_COLUMNS,
+    conversation,
+    conversation_text,
+    coverage,
+    moderation,
+    rejected_row,
+    tombstone,
+)
 
 PAGE: Final = 1000
+_SCORES: Final = tuple(conversation.c[name] for name in SCORE_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -54,10 +63,14 @@ async def _sqlite_problems(connection: AsyncConnection) -> Sequence[str]:
 async def _table_problems(connection: AsyncConnection) -> list[str]:
     """Rows + rejects + tombstones = covered, each inside; every row has its text and its full-text entry and no other has."""
     problems = []
-    held = [intervals.Interval(*row) for row in (await connection.execute(select(coverage.c.start, coverage.c.stop))).all()]
+    held = [
+        intervals.Interval(*row) for row in (await connection.execute(select(coverage.c.start, coverage.c.stop))).all()
+    ]
     if intervals.size(held) != intervals.size(intervals.merged(held)):
         problems.append("coverage: intervals overlap")
-    counts = [int((await connection.execute(select(func.count()).select_from(table))).scalar_one()) for table in _OUTCOMES]
+    counts = [
+        int((await connection.execute(select(func.count()).select_from(table))).scalar_one()) for table in _OUTCOMES
+    ]
     if sum(counts) != intervals.size(held):
         stored, rejected, deleted = counts
         problems.append(
@@ -66,7 +79,9 @@ async def _table_problems(connection: AsyncConnection) -> list[str]:
         )
     for table in _OUTCOMES:
         inside = select(1).where(coverage.c.start <= table.c.row_index, coverage.c.stop > table.c.row_index).exists()
-        problems += await _listed(connection, select(table.c.row_index).where(~inside), f"{table.name}: outside of coverage")
+        problems += await _listed(
+            connection, select(table.c.row_index).where(~inside), f"{table.name}: outside of coverage"
+        )
     row_indexes = select(conversation.c.row_index)
     for table in (conversation_text, moderation):
         orphans = select(table.c.row_index).where(table.c.row_index.not_in(row_indexes))
@@ -82,6 +97,7 @@ async def _table_problems(connection: AsyncConnection) -> list[str]:
     return problems
 
 
+_DERIVED: Final = (conversation.c.turn, conversation.c.prompt_chars, conversation.c.reply_chars, *_SCORES)
 _OUTCOMES = (conversation, rejected_row, tombstone)
 
 
@@ -93,23 +109,27 @@ async def _listed(connection: AsyncConnection, statement: Any, what: str) -> lis
 
 async def _page_problems(connection: AsyncConnection, state: StoreState, after: int) -> tuple[int, int, list[str]]:
     """One page of rows decoded and held against their columns and their full-text entry's word counts."""
-    statement = page_statement(select_conversations(with_moderation=True).add_columns(conversation.c.seq))
+    statement = page_statement(select_conversations(with_moderation=True).add_columns(*_DERIVED))
     rows = (await connection.execute(statement, {"last": after, "bound": state.seq, "size": PAGE})).all()
     if not rows:
         return 0, after, []
     last = rows[-1].row_index
     sizes = text("SELECT id, sz FROM conversation_fts_docsize WHERE id > :after AND id <= :last")
     found = await connection.execute(sizes, {"after": after, "last": last})
-    indexed: dict[int, bytes] = {row_index: blob for row_index, blob in found.all()}
+    indexed: dict[int, bytes] = dict(map(tuple, found.all()))
     problems = []
     for row in rows:
-        chat = conversation_of(row[:-1], state.origin)
+        chat = conversation_of(row[: -len(_DERIVED)], state.origin)
         if (chat.turn, chat.prompt_chars, chat.reply_chars) != (row.turn, row.prompt_chars, row.reply_chars):
             problems.append(f"row {chat.row_index}: its columns do not fit its text")
         packed = chat.packed_moderation
-        if packed is not None and packed.summary() != chat.moderation_summary:
+        summary = chat.moderation_summary
+        maxima = (None,) * len(_SCORES) if summary is None else summary.maxima
+        if (packed is not None and packed.summary() != summary) or tuple(row[-len(_SCORES) :]) != maxima:
             problems.append(f"row {chat.row_index}: its moderation maxima do not fit its moderation")
-        words = [_word_count(column) for column in fts_columns(chat.prompts, chat.replies, index_replies=state.index_replies)]
+        words = [
+            _word_count(column) for column in fts_columns(chat.prompts, chat.replies, index_replies=state.index_replies)
+        ]
         if chat.row_index in indexed and _varints(indexed[chat.row_index]) != words:
             problems.append(f"row {chat.row_index}: the full-text index holds another text of it")
     return len(rows), last, problems

@@ -15,15 +15,20 @@ from lmsys_store.storage.tables import SCORE_COLUMNS, conversation, conversation
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 _messages = TypeAdapter(tuple[Message, ...])
+_parse_messages: Final = _messages.validator.validate_json
 
 CONVERSATION_COLUMNS: Final = tuple(column.name for column in conversation.columns if column.name != "seq")
-_SCORES_AT: Final = CONVERSATION_COLUMNS.index(SCORE_COLUMNS[0])
-_TEXT_AT: Final = len(CONVERSATION_COLUMNS)
+"""What a row stores, in order."""
+_READ_COLUMNS: Final = (
+    "row_index", "conversation_id", "model", "language", "source_turn", "redacted", "timestamp", "domain", "task", "rating",
+    "tags", "labels_version", "flagged", "category_bits", "maxima",
+)  # fmt: skip
+"""What a record needs of it: the rest follows from the messages, and every column costs time."""
 
 
 def select_conversations(*, with_moderation: bool) -> Select[Any]:
     """Columns in the order :func:`conversation_of` reads them; add conditions, order and limit."""
-    columns = [conversation.c[name] for name in CONVERSATION_COLUMNS] + [conversation_text.c.messages]
+    columns = [conversation.c[name] for name in _READ_COLUMNS] + [conversation_text.c.messages]
     # The text's row exists for every conversation; the moderation's only where the source had any.
     source = conversation.join(conversation_text, conversation_text.c.row_index == conversation.c.row_index)
     if with_moderation:
@@ -44,32 +49,29 @@ def page_statement(selected: Select[Any]) -> Select[Any]:
 def conversation_of(row: Sequence[Any], origin: Origin) -> Conversation:
     """The record of one selected row."""
     (
-        row_index, conversation_id, model, language, turn, source_turn, redacted, _prompt_chars, _reply_chars, timestamp,
-        domain, task, rating, tags, labels_version, flagged, category_bits,
-    ) = row[:_SCORES_AT]  # fmt: skip
-    summary = packed = None
-    if flagged is not None:
-        summary = ModerationSummary(flagged == 1, category_bits, tuple(row[_SCORES_AT:_TEXT_AT]))
-        if len(row) > _TEXT_AT + 1 and row[_TEXT_AT + 1] is not None:
-            packed = PackedModeration(row[_TEXT_AT + 1], row[_TEXT_AT + 2])
+        row_index, conversation_id, model, language, source_turn, redacted, timestamp, domain, task, rating, tags,
+        labels_version, flagged, category_bits, maxima, messages, *per_message,
+    ) = row  # fmt: skip
     labels = NO_LABELS
     if labels_version is not None:
-        labels = Labels(
-            domain=domain, task=task, rating=rating, tags=None if tags is None else json.loads(tags), version=labels_version
-        )
-    return Conversation(
-        row_index=row_index,
-        conversation_id=conversation_id,
-        model=model,
-        messages=_messages.validate_json(row[_TEXT_AT]),
-        language=language,
-        redacted=redacted == 1,
-        origin=origin,
-        timestamp=None if timestamp is None else EPOCH + timestamp * MICROSECOND,
-        labels=labels,
-        source_turn=source_turn,
-        moderation_summary=summary,
-        packed_moderation=packed,
+        words = None if tags is None else tuple(json.loads(tags))
+        labels = Labels(domain=domain, task=task, rating=rating, tags=words, version=labels_version)
+    has_per_message = per_message and per_message[0] is not None
+    return Conversation.assembled(
+        {
+            "row_index": row_index,
+            "conversation_id": conversation_id,
+            "model": model,
+            "messages": _parse_messages(messages),
+            "language": language,
+            "redacted": redacted == 1,
+            "origin": origin,
+            "timestamp": None if timestamp is None else EPOCH + timestamp * MICROSECOND,
+            "labels": labels,
+            "source_turn": source_turn,
+            "moderation_summary": None if flagged is None else ModerationSummary(flagged == 1, category_bits, maxima),
+            "packed_moderation": PackedModeration(*per_message) if has_per_message else None,
+        }
     )
 
 
@@ -95,6 +97,7 @@ def columns_of(chat: Conversation, prompts: Sequence[str], replies: Sequence[str
         None if summary is None else int(summary.flagged),
         None if summary is None else summary.category_bits,
         *((None,) * len(SCORE_COLUMNS) if summary is None else summary.maxima),
+        None if summary is None else summary.packed_maxima,
     )
 
 

@@ -43,6 +43,20 @@ _READ_CACHE_KIB: Final = 8 * 1024
 _WRITE_CACHE_KIB: Final = 64 * 1024
 
 
+class _Process:
+    """Counts the forks behind this process: a comparison a row is cheaper than asking the system for the process id."""
+
+    forks = 0
+
+
+def _after_fork() -> None:
+    _Process.forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 class Database:
     """An open store file. Owned by one event loop; open() before use, close() after."""
 
@@ -55,7 +69,7 @@ class Database:
         self._writer_task: asyncio.Task[None] | None = None
         self._writable = True
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._process = os.getpid()
+        self._forks = _Process.forks
 
     async def open(self, *, create: bool) -> None:
         """Open the file, creating or upgrading it as needed.
@@ -64,14 +78,16 @@ class Database:
             StoreNotFoundError: there is none and ``create`` is False.
             NotAStoreError, SchemaTooNewError, SchemaOutdatedError, StoreReadOnlyError: as their names say.
         """
-        self._loop, self._process = asyncio.get_running_loop(), os.getpid()
+        self._loop, self._forks = asyncio.get_running_loop(), _Process.forks
         try:
             if not self.path.exists():
                 if not create:
                     raise StoreNotFoundError(f"there is no store at {self.path}; fill one with: lmsys-store sync PATH")
                 _create_private(self.path)
             elif self.path.is_dir():
-                raise NotAStoreError(f"{self.path} is a directory; a store is one file, such as {self.path / 'lmsys.db'}")
+                raise NotAStoreError(
+                    f"{self.path} is a directory; a store is one file, such as {self.path / 'lmsys.db'}"
+                )
             elif not os.access(self.path, os.R_OK):
                 raise StoreReadOnlyError(f"{self.path} cannot be read by this user; check its owner and mode")
             with _placed(self.path):
@@ -102,7 +118,9 @@ class Database:
         wal = Path(f"{self.path}-wal")
         if not self._writable and not (wal.exists() and wal.stat().st_size):
             query["immutable"] = "1"
-            self.notes.append(f"{self.path} cannot be written: opened as an immutable file; a change by others is not seen")
+            self.notes.append(
+                f"{self.path} cannot be written: opened as an immutable file; a change by others is not seen"
+            )
         engine = create_async_engine(
             URL.create("sqlite+aiosqlite", database=f"file:{quote(str(self.path))}", query=query),
             poolclass=AsyncAdaptedQueuePool,
@@ -146,8 +164,10 @@ class Database:
 
     def refuse_after_fork(self) -> None:
         """Raise ForkedStoreError in a forked child: SQLite forbids carrying a connection across."""
-        if os.getpid() != self._process:
-            raise ForkedStoreError("this store was opened before a fork; in the child open it anew, and resume loops by token")
+        if self._forks != _Process.forks:
+            raise ForkedStoreError(
+                "this store was opened before a fork; in the child open it anew, and resume loops by token"
+            )
 
     def _engine(self) -> AsyncEngine:
         """The reading engine, once it is sure that it may be used here: SQLAlchemy would hang in another loop."""
@@ -226,7 +246,7 @@ class Database:
 
     async def close(self) -> None:
         """Finish what the writer has begun and close all connections; calling it again does nothing."""
-        if os.getpid() != self._process:
+        if self._forks != _Process.forks:
             return  # in a forked child these connections are the parent's
         readers, self._readers = self._readers, None
         task, self._writer_task = self._writer_task, None
@@ -262,9 +282,13 @@ def _create_private(path: Path) -> None:
     except FileExistsError:
         pass  # another process was faster: it is the same store
     except PermissionError as error:
-        raise StoreReadOnlyError(f"no store can be created at {path}; name a place you can write with --store") from error
+        raise StoreReadOnlyError(
+            f"no store can be created at {path}; name a place you can write with --store"
+        ) from error
     except OSError as error:
-        raise StoreError(f"no store can be created at {path}: {error.strerror}; name another place with --store") from error
+        raise StoreError(
+            f"no store can be created at {path}: {error.strerror}; name another place with --store"
+        ) from error
 
 
 def _pragma(connection: Any, pragma: str) -> None:
@@ -288,17 +312,20 @@ def _translated(error: BaseException | None, path: Path) -> StoreError:
     code = getattr(error, "sqlite_errorcode", None)
     match None if code is None else code & 0xFF:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return StoreBusyError(f"{path} stayed locked by another writer for {BUSY_SECONDS:.0f} s; try again when it is done")
+            return StoreBusyError(
+                f"{path} stayed locked by another writer for {BUSY_SECONDS:.0f} s; try again when it is done"
+            )
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
             return StoreReadOnlyError(
                 f"{path} cannot be opened as it must be ({error}); make its folder writable, or copy the file together "
                 "with its -wal file to a folder you can write"
             )
         case sqlite3.SQLITE_FULL:
-            return StoreFullError(f"no space left for {path}; what was committed is kept: free space, then run the same again")
+            return StoreFullError(
+                f"no space left for {path}; what was committed is kept: free space, then run the same again"
+            )
         case sqlite3.SQLITE_NOTADB:
             return NotAStoreError(f"{path} is not an lmsys_store; name another path with --store")
         case sqlite3.SQLITE_CORRUPT:
             return StoreCorruptError(f"{path} is damaged ({error}); remove it with lmsys-store purge, then sync again")
     return StoreError(f"SQLite failed on {path}: {error}; run lmsys-store check")
-

@@ -31,9 +31,13 @@ async def sync_lock(store: Path, wait: float) -> AsyncIterator[None]:
     try:
         await to_thread.run_sync(lambda: lock.acquire(timeout=wait), abandon_on_cancel=False)
     except Timeout:
-        raise StoreLockedError(f"another sync holds {store}: {_holder(path)}; wait for it, or sync another store") from None
+        raise StoreLockedError(
+            f"another sync holds {store}: {_holder(path)}; wait for it, or sync another store"
+        ) from None
     except OSError as error:
-        raise StoreReadOnlyError(f"{path} cannot be written ({error.strerror}); sync a store in a place you can write") from error
+        raise StoreReadOnlyError(
+            f"{path} cannot be written ({error.strerror}); sync a store in a place you can write"
+        ) from error
     try:
         with suppress(OSError):
             path.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {now()}\n")

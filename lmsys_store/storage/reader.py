@@ -222,7 +222,8 @@ class Reader:
         statement = select(rejected_row.c.reason, func.count()).group_by(rejected_row.c.reason)
 
         async def operation(connection: AsyncConnection) -> dict[str, int]:
-            return {reason: count for reason, count in (await connection.execute(statement.order_by(func.count().desc()))).all()}
+            rows = (await connection.execute(statement.order_by(func.count().desc()))).all()
+            return dict(map(tuple, rows))
 
         return await self._database.read(operation)
 
@@ -240,4 +241,3 @@ async def _distinct(connection: AsyncConnection, field: str) -> list[str]:
 def _unknown_note(field: str, value: str, known: list[str]) -> str:
     near = difflib.get_close_matches(value, known, n=2, cutoff=0.6)
     return f"no row has {field} {value!r}" + (f"; did you mean {' or '.join(map(repr, near))}?" if near else "")
-

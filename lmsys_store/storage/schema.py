@@ -46,8 +46,9 @@ async def upgrade(connection: AsyncConnection) -> None:
     """Bring the open write transaction's database to HEAD; does nothing if it is there."""
     if await revision_of(connection) == HEAD:
         return
-    while not _alembic_lock.acquire(blocking=False):
-        await asyncio.sleep(0.005)  # not a blocking acquire: its holder may be another task of this very loop
+    while not _alembic_lock.acquire(blocking=False):  # noqa: ASYNC110  # an Event belongs to one loop, the lock to all
+        # Not a blocking acquire: its holder may be another task of this very loop.
+        await asyncio.sleep(0.005)
     try:
         await connection.run_sync(_run_migrations)
     finally:

@@ -56,6 +56,7 @@ conversation = Table(
     Column("flagged", Integer),
     Column("category_bits", Integer, comment="bit k: category k is true for any message"),
     *(Column(name, REAL) for name in SCORE_COLUMNS),
+    Column("maxima", LargeBinary, comment="the same 11 scores packed: one column to read instead of eleven"),
     Index("ix_conversation_conversation_id", "conversation_id"),
     Index("ix_conversation_model", "model"),
     Index("ix_conversation_language", "language"),
@@ -123,6 +124,3 @@ sync_run = Table(
 # A contentless FTS5 table, outside the metadata: SQLAlchemy cannot describe it, and alembic must not compare it.
 FTS_DDL: Final = "CREATE VIRTUAL TABLE conversation_fts USING fts5(prompts, replies, content='', tokenize='ascii')"
 fts = table("conversation_fts", column("rowid"), column("prompts"), column("replies"))
-
-BY_ROW: Final = (conversation, conversation_text, moderation, rejected_row, tombstone, coverage)
-"""Every table that holds something of rows."""

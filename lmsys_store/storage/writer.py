@@ -51,7 +51,9 @@ _ROWS_A_STATEMENT: Final = (1000, 100, 10, 1)
 _MOST_PARAMETERS: Final = 32_000  # SQLite's own default limit is 32,766
 
 
-async def _insert_many(connection: AsyncConnection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+async def _insert_many(
+    connection: AsyncConnection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
     """Insert rows of plain values; few distinct statements, so that SQLite compiles each once."""
     at = 0
     for size in _ROWS_A_STATEMENT:
@@ -69,7 +71,9 @@ def _insert_sql(table: str, columns: tuple[str, ...], size: int) -> str:
 
 _CONVERSATION_COLUMNS: Final = ("seq", *CONVERSATION_COLUMNS)
 _FTS_COLUMNS: Final = ("rowid", "prompts", "replies")
-_DELETE_FTS: Final = "INSERT INTO conversation_fts(conversation_fts, rowid, prompts, replies) VALUES ('delete', ?, ?, ?)"
+_DELETE_FTS: Final = (
+    "INSERT INTO conversation_fts(conversation_fts, rowid, prompts, replies) VALUES ('delete', ?, ?, ?)"
+)
 
 
 class PreparedRow(NamedTuple):
@@ -155,12 +159,17 @@ class Writer:
             buried = await _indexes(connection, tombstone, page.interval)
             seq = await _next_seq(connection)
             fresh = [row for row in page.rows if _inside(row.row_index, gaps) and row.row_index not in buried]
-            rejects = [reject for reject in page.rejects if _inside(reject.row_index, gaps) and reject.row_index not in buried]
+            rejects = [
+                reject for reject in page.rejects if _inside(reject.row_index, gaps) and reject.row_index not in buried
+            ]
             await _insert_rows(connection, fresh, rejects, seq)
             for start, stop in gaps:
                 values = {"start": start, "stop": stop, "seq": seq, "digest": page.digest, "source": page.source}
                 await connection.execute(insert(coverage).values(values))
-            counted = {"rows_added": sync_run.c.rows_added + len(fresh), "rows_rejected": sync_run.c.rows_rejected + len(rejects)}
+            counted = {
+                "rows_added": sync_run.c.rows_added + len(fresh),
+                "rows_rejected": sync_run.c.rows_rejected + len(rejects),
+            }
             await connection.execute(update(sync_run).where(sync_run.c.id == run_id).values(counted))
             skipped = len(page.rows) + len(page.rejects) - len(fresh) - len(rejects)
             return Stored(len(fresh), len(rejects), skipped, sum(row.turn_differs for row in fresh))
@@ -171,7 +180,9 @@ class Writer:
         """Close a sync run."""
 
         async def operation(connection: AsyncConnection) -> None:
-            await connection.execute(update(sync_run).where(sync_run.c.id == run_id).values(ended_at=now(), outcome=outcome))
+            await connection.execute(
+                update(sync_run).where(sync_run.c.id == run_id).values(ended_at=now(), outcome=outcome)
+            )
             if total_rows is not None:
                 await connection.execute(update(store).values(total_rows=total_rows))
 
@@ -190,7 +201,9 @@ class Writer:
         deleted = 0
         await self._database.write(lambda connection: connection.exec_driver_sql("PRAGMA secure_delete = ON"))
         try:
-            while batch := await self._database.write(lambda connection: _delete_batch(connection, query, reason, forget=forget)):
+            while batch := await self._database.write(
+                lambda connection: _delete_batch(connection, query, reason, forget=forget)
+            ):
                 deleted += batch
             if deleted:
                 await self._database.write(_clean_free_space)
@@ -215,7 +228,9 @@ async def _insert_rows(
     packed = [(row.row_index, *row.moderation) for row in rows if row.moderation is not None]
     rejected = [(seq, reject.row_index, reject.reason, reject.raw) for reject in rejects]
     await _insert_many(connection, "conversation", _CONVERSATION_COLUMNS, [(seq, *row.columns) for row in rows])
-    await _insert_many(connection, "conversation_text", ("row_index", "messages"), [(row.row_index, row.messages) for row in rows])
+    await _insert_many(
+        connection, "conversation_text", ("row_index", "messages"), [(row.row_index, row.messages) for row in rows]
+    )
     await _insert_many(connection, "moderation", ("row_index", "flags", "scores"), packed)
     await _insert_many(connection, "conversation_fts", _FTS_COLUMNS, [(row.row_index, *row.fts) for row in rows])
     await _insert_many(connection, "rejected_row", ("seq", "row_index", "reason", "raw"), rejected)

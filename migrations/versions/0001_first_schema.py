@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("flagged", sa.Integer),
         sa.Column("category_bits", sa.Integer),
         *(sa.Column(f"score_{name}", sa.REAL) for name in SCORES),
+        sa.Column("maxima", sa.LargeBinary),
     )
     for column in ("conversation_id", "model", "language", "domain", "rating"):
         op.create_index(f"ix_conversation_{column}", "conversation", [column])

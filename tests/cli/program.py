@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,26 @@ def run(*args: object, env: Mapping[str, str] | None = None, input: str | None =
     )
 
 
+def run_all(*commands: Sequence[object]) -> list[subprocess.CompletedProcess[str]]:
+    """Run several commands, two at a time: a start is 0.6 s, nearly all of it imports."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda command: run(*command), commands))
+
+
 def run_json(*args: object) -> Any:
     """The one JSON value that a successful run prints; anything else on stdout fails to parse."""
-    done = run(*args, "--json")
+    return the_json(run(*args, "--json"))
+
+
+def the_json(done: subprocess.CompletedProcess[str]) -> Any:
+    """The one JSON value, on one line, that a successful run printed."""
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 1
     return json.loads(done.stdout)
 
 
-def lines(*args: object) -> list[dict[str, Any]]:
-    """The JSON objects, one a line, that a successful run prints."""
-    done = run(*args)
+def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    """The JSON objects, one a line, that a successful run printed."""
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 

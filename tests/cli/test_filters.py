@@ -1,13 +1,11 @@
-"""The filter options, alone and together, against the same choice made in Python."""
+"""The filter options, alone and together, against the same choice made in Python; --limit, --resume, and usage errors."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from lmsys_store import Store
-from tests.cli.program import CHATS, assert_one_line, lines, run
+from tests.cli.program import CHATS, assert_one_line, lines, run, run_all
 
 Row = dict[str, Any]
 
@@ -21,74 +19,63 @@ def _prompt_chars(row: Row) -> int:
 
 
 CASES: list[tuple[str, Callable[[Row], bool]]] = [
-    ("--model gpt-4 --model claude-1", lambda row: row["model"] in ("gpt-4", "claude-1")),
-    ("--model claude-v1 --language fr --language german", lambda row: row["model"] == "claude-1" and row["language"] == "French"),
-    ("--language en-US --turns 2..4", lambda row: row["language"] == "English" and 2 <= row["turn"] <= 4),
-    ("--turns 3", lambda row: row["turn"] == 3),
-    ("--turns 4..", lambda row: row["turn"] >= 4),
-    ("--turns ..1 --flagged", lambda row: row["turn"] <= 1 and _flagged(row)),
-    ("--no-flagged --no-redacted", lambda row: not _flagged(row) and not row["redacted"]),
+    ("--model gpt-4 --model claude-v1 --turns 2..4", lambda row: row["model"] in ("gpt-4", "claude-1") and 2 <= row["turn"] <= 4),
+    ("--language en-US --language german --turns ..1", lambda row: row["language"] in ("English", "German") and row["turn"] <= 1),
+    ("--turns 4.. --flagged", lambda row: row["turn"] >= 4 and _flagged(row)),
+    ("--turns 1 --no-flagged --min-rating 3", lambda row: row["turn"] == 1 and not _flagged(row)),
     ("--redacted --moderation violence", lambda row: row["redacted"] and _flagged(row)),
     ("--id chat-07 --id chat-02 --id chat-99", lambda row: row["conversation_id"] in ("chat-07", "chat-02")),
-    ("--min-prompt-chars 10 --max-prompt-chars 40", lambda row: 10 <= _prompt_chars(row) <= 40),
-    ('--search=red -poem "house garden"', lambda row: row["conversation_id"] == "chat-08"),
-    ("--search=strass* ", lambda row: row["language"] == "German"),
-    ("--min-rating 3", lambda row: True),
+    ("--no-redacted --min-prompt-chars 10 --max-prompt-chars 40", lambda row: not row["redacted"] and 10 <= _prompt_chars(row) <= 40),
+    ('--search=red -poem gard* "house garden"', lambda row: row["conversation_id"] == "chat-08"),
     ("--domain coding --domain legal --task debugging --tag code-pasted --max-rating 5", lambda row: False),
 ]
 
 
-@pytest.mark.parametrize(("options", "chosen"), CASES, ids=[options for options, _ in CASES])
-def test_filters_choose_the_rows_that_python_chooses(filled: Path, options: str, chosen: Callable[[Row], bool]) -> None:
-    args = [options.strip()] if options.startswith("--search=") else options.split()
-    found = lines("query", "--json", "--store", filled, *args)
-    assert [row["conversation_id"] for row in found] == [row["conversation_id"] for row in CHATS if chosen(row)]
+def test_filters_choose_the_rows_that_python_chooses(filled: Path) -> None:
+    options = [[text] if text.startswith("--search=") else text.split() for text, _ in CASES]
+    runs = run_all(*(("query", "--json", "--store", filled, *given) for given in options))
+    for (text, chosen), done in zip(CASES, runs, strict=True):
+        found = [row["conversation_id"] for row in lines(done)]
+        assert found == [row["conversation_id"] for row in CHATS if chosen(row)], text
 
 
-def test_limit_and_resume_go_on_where_python_stopped(filled: Path) -> None:
+def test_resume_goes_on_where_python_stopped(filled: Path) -> None:
     with Store(filled) as store:
-        results = store.select(language="en")
-        for number, _ in enumerate(results, 1):
-            if number == 2:
-                break
-        token = results.token
-    assert token is not None
-    rest = lines("query", "--json", "--store", filled, "--language", "en", "--resume", token)
-    assert [row["row_index"] for row in rest] == [4, 6, 8, 9]
-    assert lines("export", "--store", filled, "--language", "en", "--resume", token) == rest
-    assert [row["row_index"] for row in lines("query", "--json", "--store", filled, "--limit", 3)] == [0, 1, 2]
-    assert lines("query", "--json", "--store", filled, "--limit", 0) == []
-    assert_one_line(run("query", "--store", filled, "--language", "de", "--resume", token), 1, "another query")
-    assert_one_line(run("query", "--store", filled, "--resume", "nonsense"), 1, "results.token")
+        everything, english = store.select().limit(4), store.select(language="en")
+        next(iter(everything)), next(iter(english))
+        tokens = everything.token, english.token
+    resumed, filtered, other, nonsense = run_all(
+        ("query", "--json", "--store", filled, "--limit", "4", "--resume", tokens[0]),
+        ("export", "--store", filled, "--language", "en", "--resume", tokens[1]),
+        ("query", "--store", filled, "--language", "de", "--resume", tokens[1]),
+        ("query", "--store", filled, "--resume", "nonsense"),
+    )
+    assert_one_line(other, 1, "another query")
+    assert_one_line(nonsense, 1, "results.token")
+    assert [row["row_index"] for row in lines(resumed)] == [1, 2, 3]
+    assert [row["row_index"] for row in lines(filtered)] == [2, 4, 6, 8, 9]
 
 
-@pytest.mark.parametrize(
-    ("args", "words"),
-    [
-        (("query", "--turns", "many"), ("2..5", "many")),
-        (("query", "--domain", "codign"), ("codign", "coding")),
-        (("query", "--moderation", "violense"), ("violense", "violence")),
-        (("query", "--turns", "9" * 30), ("turn",)),
-        (("count", "--by", "modle"), ("modle", "model")),
-        (("sync",), ("sync PATH", "--mock")),
-        (("export", "--format", "parquet"), ("--output",)),
-    ],
-    ids=lambda value: " ".join(value),
-)
-def test_a_usage_error_is_one_line_that_names_what_would_be_right(filled: Path, args: tuple[str, ...], words: tuple[str, ...]) -> None:
-    assert_one_line(run(*args, "--store", filled), 2, *words)
+def test_a_usage_error_is_one_line_that_names_what_would_be_right(filled: Path) -> None:
+    errors = {
+        ("query", "--turns", "many"): ("2..5", "many"),
+        ("query", "--domain", "helthcare"): ("helthcare", "healthcare"),
+        ("count", "--by", "modle"): ("modle", "model"),
+        ("sync",): ("sync PATH", "--mock"),
+        ("export", "--format", "parquet"): ("--output",),
+    }
+    for words, done in zip(errors.values(), run_all(*((*args, "--store", filled) for args in errors)), strict=True):
+        assert_one_line(done, 2, *words)
 
 
-def test_an_unknown_option_or_command_is_exit_code_2(filled: Path) -> None:
-    for args in (("query", "--modle", "gpt-4", "--store", filled), ("quarry",), ("query", "--limit", "-1"), ("export", "--format", "csv")):
-        done = run(*args)
+def test_an_unknown_option_command_or_choice_is_exit_code_2() -> None:
+    wrong = {"--modle": ("query", "--modle", "gpt-4"), "quarry": ("quarry",), "csv": ("export", "--format", "csv")}
+    for word, done in zip(wrong, run_all(*wrong.values()), strict=True):
         assert (done.returncode, done.stdout) == (2, "")
-        assert "Traceback" not in done.stderr and str(args[-1] if args[0] == "export" else args[0]) in done.stderr
+        assert word in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_model_that_no_row_has_is_noted_with_the_nearest(filled: Path) -> None:
-    done = run("query", "--json", "--model", "gpt4", "--store", filled)
-    assert (done.returncode, done.stdout) == (0, "")
+    done = run("count", "--json", "--model", "gpt4", "--store", filled)
+    assert (done.returncode, done.stdout) == (0, '{"count": 0}\n')
     assert "'gpt4'" in done.stderr and "'gpt-4'" in done.stderr
-    counted = run("count", "--json", "--model", "gpt4", "--store", filled)
-    assert counted.stdout == '{"count": 0}\n' and "'gpt-4'" in counted.stderr

@@ -1,9 +1,9 @@
-"""What the commands print for machines: the documented shapes, JSON alone on stdout, notes on stderr."""
+"""What the commands print for machines: the documented shapes, JSON alone on stdout; and the tables for people beside them."""
 
 import json
 from pathlib import Path
 
-from tests.cli.program import BROKEN_ROWS, CHATS, run, run_json, write_rows
+from tests.cli.program import BROKEN_ROWS, CHATS, lines, run_all, run_json, the_json, write_rows
 
 STATUS_KEYS = {
     "dataset", "config", "split", "revision", "rows", "total_rows", "rejected", "coverage", "complete", "labels_version",
@@ -27,64 +27,70 @@ def test_sync_json_ends_with_one_object_of_what_was_done(tmp_path: Path, store_p
     assert isinstance(again["seconds"], float) and again["requests"] == 0
 
 
-def test_status_json_is_one_object_of_the_documented_keys(filled: Path) -> None:
-    status = run_json("status", "--store", filled)
+def test_status_json_is_one_object_also_of_an_empty_and_a_missing_store(filled: Path, empty: Path, tmp_path: Path) -> None:
+    nowhere = tmp_path / "none" / "none.db"
+    status, *others = map(the_json, run_all(*(("status", "--json", "--store", path) for path in (filled, empty, nowhere))))
     assert status.keys() >= STATUS_KEYS
     assert (status["dataset"], status["config"], status["split"]) == ("local/chats.jsonl", "default", "train")
     assert (status["rows"], status["total_rows"], status["rejected"]) == (10, 13, 3)
     assert status["coverage"] == [[0, 13]] and status["complete"] is True
     assert status["labels_version"] is None and status["size_bytes"] >= filled.stat().st_size > 0
     assert sum(status["reject_reasons"].values()) == 3
-
-
-def test_status_json_of_a_missing_and_an_empty_store_has_the_same_keys(filled: Path, empty: Path, tmp_path: Path) -> None:
-    nowhere = tmp_path / "none" / "none.db"
-    shapes = [run_json("status", "--store", path) for path in (filled, empty, nowhere)]
-    assert shapes[0].keys() == shapes[1].keys() == shapes[2].keys()
-    for shape, path in zip(shapes[1:], (empty, nowhere), strict=True):
-        assert shape["path"] == str(path)
-        assert (shape["dataset"], shape["rows"], shape["total_rows"], shape["rejected"]) == (None, 0, None, 0)
-        assert shape["coverage"] == [] and shape["complete"] is False
+    for other, path in zip(others, (empty, nowhere), strict=True):
+        assert other.keys() == status.keys() and other["path"] == str(path)
+        assert (other["dataset"], other["rows"], other["total_rows"], other["rejected"]) == (None, 0, None, 0)
+        assert other["coverage"] == [] and other["complete"] is False
     assert not nowhere.parent.exists()
 
 
 def test_query_export_and_show_print_the_same_object_for_a_chat(filled: Path) -> None:
-    queried = run("query", "--store", filled, "--json").stdout
-    exported = run("export", "--format", "jsonl", "--store", filled).stdout
-    assert queried == exported
-    chats = [json.loads(line) for line in queried.splitlines()]
-    assert [shown["row_index"] for shown in chats] == list(range(10))
-    for shown, row in zip(chats, CHATS, strict=True):
-        assert shown.keys() >= CHAT_KEYS
-        assert shown["messages"] == row["conversation"]
-        assert (shown["conversation_id"], shown["model"], shown["language"]) == (row["conversation_id"], row["model"], row["language"])
-        assert (shown["origin"], shown["turn"], shown["redacted"], shown["timestamp"]) == ("cache", row["turn"], row["redacted"], None)
-        assert shown["flagged"] == (any(entry["flagged"] for entry in row["openai_moderation"]) if "openai_moderation" in row else None)
-        assert shown["labels"].keys() == {"domain", "task", "rating", "tags", "version"}
-    assert run_json("show", "chat-03", "--store", filled) == chats[3] == run_json("show", "3", "--store", filled)
+    queried, exported, shown = run_all(
+        ("query", "--store", filled, "--json"),
+        ("export", "--format", "jsonl", "--store", filled),
+        ("show", "chat-03", "--json", "--store", filled),
+    )
+    assert queried.stdout == exported.stdout
+    chats = lines(queried)
+    assert the_json(shown) == chats[3]
+    assert [chat["row_index"] for chat in chats] == list(range(10))
+    for chat, row in zip(chats, CHATS, strict=True):
+        assert chat.keys() >= CHAT_KEYS
+        assert chat["messages"] == row["conversation"]
+        for key in ("conversation_id", "model", "language", "turn", "redacted"):
+            assert chat[key] == row[key]
+        moderation = row.get("openai_moderation")
+        assert chat["flagged"] == (None if moderation is None else any(entry["flagged"] for entry in moderation))
+        assert chat["labels"].keys() == {"domain", "task", "rating", "tags", "version"}
+        assert (chat["origin"], chat["timestamp"]) == ("cache", None)
 
 
-def test_count_check_and_their_json(filled: Path) -> None:
-    assert run_json("count", "--store", filled) == {"count": 10}
-    assert run("count", "--store", filled).stdout == "10\n"
-    by_model = run_json("count", "--by", "model", "--language", "en", "--store", filled)
-    assert by_model == [
-        {"value": "gpt-4", "count": 2}, {"value": "vicuna-13b", "count": 2}, {"value": "claude-1", "count": 1}, {"value": "koala-13b", "count": 1},
-    ]  # fmt: skip
-    by_flagged = run_json("count", "--by", "flagged", "--store", filled)
-    assert {entry["value"]: entry["count"] for entry in by_flagged} == {False: 5, True: 3, None: 2}
-    assert all(entry["value"] in (True, False, None) and not isinstance(entry["value"], int | float) or isinstance(entry["value"], bool) for entry in by_flagged)
-    assert run_json("check", "--store", filled) == {"ok": True, "rows": 10, "problems": []}
+def test_count_and_check_print_one_value_each(filled: Path) -> None:
+    by_flagged, by_model, counted, plain, checked = run_all(
+        ("count", "--by", "flagged", "--json", "--store", filled),
+        ("count", "--by", "model", "--language", "en", "--json", "--store", filled),
+        ("count", "--json", "--turns", "2..", "--store", filled),
+        ("count", "--store", filled),
+        ("check", "--json", "--store", filled),
+    )
+    models = [("gpt-4", 2), ("vicuna-13b", 2), ("claude-1", 1), ("koala-13b", 1)]
+    assert the_json(by_model) == [{"value": value, "count": number} for value, number in models]
+    assert the_json(counted) == {"count": 5} and plain.stdout == "10\n"
+    assert the_json(checked) == {"ok": True, "rows": 10, "problems": []}
+    flags = [{"value": value, "count": number} for value, number in ((False, 5), (True, 3), (None, 2))]
+    assert json.dumps(the_json(by_flagged)) == json.dumps(flags), "flagged is true, false or null, as in query --json"
 
 
 def test_tables_for_people_say_the_same(filled: Path) -> None:
-    status = run("status", "--store", filled)
-    assert status.returncode == 0 and "local/chats.jsonl" in status.stdout and "10 of 13" in status.stdout
+    status, listing, table, shown = run_all(
+        ("status", "--store", filled),
+        ("query", "--store", filled),
+        ("count", "--by", "language", "--store", filled),
+        ("show", "5", "--store", filled),
+    )
+    assert {done.returncode for done in (status, listing, table, shown)} == {0}
+    assert "local/chats.jsonl" in status.stdout and "10 of 13" in status.stdout
     assert "the line is not JSON" in status.stdout and "conversation is empty" in status.stdout
-    listing = run("query", "--store", filled)
-    assert [line.split()[:2] for line in listing.stdout.splitlines()[1:]] == [[str(n), f"chat-{n:02}"] for n in range(10)]
-    table = run("count", "--by", "language", "--store", filled).stdout
-    assert table.splitlines()[0].split() == ["English", "6"]
-    shown = run("show", "chat-05", "--store", filled).stdout
-    assert "请解释量子力学" in shown and "reply 1 to chat 5" in shown and "Chinese" in shown
-    assert run("check", "--store", filled).stdout == "ok: 10 rows checked\n"
+    rows = [line.split()[:2] for line in listing.stdout.splitlines()[1:]]
+    assert rows == [[str(number), f"chat-{number:02}"] for number in range(10)]
+    assert table.stdout.splitlines()[0].split() == ["English", "6"]
+    assert "请解释量子力学" in shown.stdout and "reply 1 to chat 5" in shown.stdout and "Chinese" in shown.stdout

@@ -29,7 +29,7 @@ async def main() -> None:
     excess = before.excess()
     ticking.cancel()
     report(
-        added=synced.rows_added, seen=seen == list(range(2000)), got=one is not None and one.row_index, same=counted == english > 0,
+        added=synced.rows_added, seen=seen == list(range(2000)), got=one is not None and one.row_index == 1999, same=counted == english > 0,
         ticks=ticks, excess=excess,
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ before = Held.now()
 
 def use(store: Store, number: int) -> tuple[list[int], int, int | None]:
     together.wait(10)
-    seen = [chat.row_index for chat in store.select(store.select().query, language="en" if number % 2 else "pt")]
+    seen = [chat.row_index for chat in store.select(language="en" if number % 2 else "pt")]
     one = store.get(number * 100)
     return seen, store.select(language="English").count(), one.row_index if one else None
 

@@ -1,0 +1,54 @@
+# Every target does its own set-up in .venv; a machine needs Python 3.11 or newer with pip, and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test lint types bench stress migration clean
+
+demo: $(VENV)/base ## the main job on the bundled seeds, in a store of its own
+	@./examples/demo.sh $(BIN)
+
+test: $(VENV)/test ## all tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: $(VENV)/lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/types
+	$(BIN)/mypy
+
+bench: $(VENV)/bench ## ratios against HF datasets and DuckDB, measured beside them; ARGS="--rows 20000 --rounds 3" for a short one
+	$(BIN)/python -m tests.bench $(ARGS)
+
+stress: $(VENV)/test ## random operations against a model; ARGS="--seconds 600 --seed 1"
+	$(BIN)/python -m tests.stress.stress $(ARGS)
+
+migration: $(VENV)/base ## a new migration: make migration name="add a table"
+	@test -n "$(name)" || { echo 'usage: make migration name="what it does"' >&2; exit 2; }
+	@rm -f development.db*
+	$(BIN)/alembic upgrade head
+	$(BIN)/alembic revision --autogenerate -m "$(name)" \
+		--rev-id $$($(BIN)/python -c "from lmsys_store.storage.schema import HEAD; print(f'{int(HEAD) + 1:04}')")
+	@rm -f development.db*
+	@echo "now set HEAD in lmsys_store/storage/schema.py to the new revision"
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/base: pyproject.toml
+	@echo "setting up $(VENV) (a minute the first time)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say make PYTHON=python3.x")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade "pip>=25.1"
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/test $(VENV)/lint $(VENV)/bench: $(VENV)/%: $(VENV)/base
+	@$(PIP) install --group $*
+	@touch $@
+
+$(VENV)/types: $(VENV)/test
+	@$(PIP) install --group types
+	@touch $@

@@ -1,0 +1,49 @@
+"""Stores filled straight through the writer: with labels and odd rows that no sync of a file would bring."""
+
+import asyncio
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from lmsys_store.records import Conversation
+from lmsys_store.storage.coverage import Interval
+from lmsys_store.storage.engine import Database
+from lmsys_store.storage.reader import StoreState
+from lmsys_store.storage.writer import PreparedPage, Writer, prepare
+
+
+def filled(path: Path, chats: Sequence[Conversation], *, index_replies: bool = True) -> Path:
+    """Store the conversations, whose row indexes must be 0, 1, 2…, as two pages of a complete store."""
+    asyncio.run(_fill(path, chats, index_replies))
+    return path
+
+
+async def _fill(path: Path, chats: Sequence[Conversation], index_replies: bool) -> None:
+    database = Database(path)
+    await database.open(create=True)
+    try:
+        writer = Writer(database)
+        _, run_id = await writer.begin(_state(len(chats), index_replies), "a test")
+        half = len(chats) // 2
+        for start, stop in ((0, half), (half, len(chats))):
+            rows = [prepare(chat, index_replies=index_replies) for chat in chats[start:stop]]
+            await writer.store_page(PreparedPage(Interval(start, stop), "digest", "a test", rows, [], 0), run_id)
+        await writer.end(run_id, "complete", len(chats))
+    finally:
+        await database.close()
+
+
+def _state(total_rows: int, index_replies: bool) -> StoreState:
+    return StoreState(
+        dataset="local/test", config="default", split="train", revision="r1", total_rows=total_rows, licence=None,
+        licence_url=None, index_replies=index_replies, seq=0, generation=0, labels_version=None, first_fetch=None,
+        last_fetch=None,
+    )  # fmt: skip
+
+
+def copy_store(store: Path, to: Path) -> Path:
+    """Copy a closed store, with the log that may still hold its newest pages."""
+    for suffix in ("", "-wal"):
+        if Path(f"{store}{suffix}").exists():
+            shutil.copy(f"{store}{suffix}", f"{to}{suffix}")
+    return to

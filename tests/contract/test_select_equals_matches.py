@@ -1,0 +1,95 @@
+"""One query, one meaning: what SQL finds is what ``matches`` finds in memory, for all rows and all queries."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lmsys_store import Conversation, Query, Store
+from lmsys_store.expressions import FIELDS
+from tests.contract.conftest import StoreClass
+from tests.contract.filling import copy_store, filled
+from tests.contract.strategies import EVERY_CONDITION, conditions, conversations, queries, searches
+
+_number = count()
+PLAIN_FIELDS = [name for name, spec in FIELDS.items() if spec.kind != "tags"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an empty store: a copy of it costs a tenth of a new one."""
+    folder = tmp_path_factory.mktemp("examples")
+    with Store(folder / "empty.db"):
+        return folder
+
+
+def _fresh(folder: Path, chats: Sequence[Conversation]) -> Path:
+    return filled(copy_store(folder / "empty.db", folder / f"{next(_number)}.db"), chats)
+
+
+def _assert_same(store: Store, query: Query, chats: Sequence[Conversation]) -> None:
+    expected = [chat.row_index for chat in chats if query.matches(chat)]
+    results = store.select(query)
+    assert [chat.row_index for chat in results] == expected, str(query)
+    assert results.count() == len(expected), str(query)
+
+
+@given(chats=conversations(), asked=st.lists(queries, min_size=4, max_size=10))
+@settings(max_examples=60)
+def test_select_and_count_answer_any_query_as_matches_does(
+    store_class: StoreClass, folder: Path, chats: list[Conversation], asked: list[Query]
+) -> None:
+    with store_class(_fresh(folder, chats)) as store:
+        for query in asked:
+            _assert_same(store, query, chats)
+
+
+@given(chats=conversations(), data=st.data())
+@settings(max_examples=8)
+def test_every_operator_of_every_field_answers_as_matches_does(
+    store_class: StoreClass, folder: Path, chats: list[Conversation], data: st.DataObject
+) -> None:
+    """Plain and negated: ``not`` must mean the same where the value is missing."""
+    with store_class(_fresh(folder, chats)) as store:
+        for field, operator in EVERY_CONDITION:
+            expression = data.draw(conditions(field, operator), label=f"{field} {operator}")
+            _assert_same(store, Query(expression), chats)
+            _assert_same(store, Query(~expression), chats)
+
+
+@given(chats=conversations(), asked=st.lists(searches(), min_size=10, max_size=20))
+@settings(max_examples=30)
+def test_full_text_search_answers_as_matches_does(
+    store_class: StoreClass, folder: Path, chats: list[Conversation], asked: list[Any]
+) -> None:
+    with store_class(_fresh(folder, chats)) as store:
+        for search in asked:
+            _assert_same(store, Query(search), chats)
+
+
+@given(chats=conversations(), query=queries, field=st.sampled_from(PLAIN_FIELDS))
+@settings(max_examples=40)
+def test_facet_counts_what_matches_with_the_values_that_records_have(
+    store_class: StoreClass, folder: Path, chats: list[Conversation], query: Query, field: str
+) -> None:
+    expected = Counter(FIELDS[field].read(chat) for chat in chats if query.matches(chat))
+    with store_class(_fresh(folder, chats)) as store:
+        found = store.facet(field, query)
+    assert dict(found) == expected
+    assert [number for _, number in found] == sorted(expected.values(), reverse=True)
+    assert {type(value) for value, _ in found} == {type(value) for value in expected}, f"{field}: {found}"
+
+
+@given(chats=conversations(), query=queries)
+@settings(max_examples=20)
+def test_facet_of_tags_counts_a_row_once_for_each_of_its_tags(
+    store_class: StoreClass, folder: Path, chats: list[Conversation], query: Query
+) -> None:
+    expected = Counter(tag for chat in chats if query.matches(chat) for tag in chat.labels.tags or ())
+    with store_class(_fresh(folder, chats)) as store:
+        assert dict(store.facet("tag", query)) == expected

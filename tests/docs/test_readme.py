@@ -1,0 +1,63 @@
+"""Every code block and command of the README runs, in order, in one folder; every command and option is named."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from lmsys_store import cli
+from lmsys_store.cli import commands
+from tests.generated import write_parquet
+
+README = Path(__file__).parents[2] / "README.md"
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a reader of the README would stand: with a file of conversations."""
+    place = tmp_path_factory.mktemp("readme")
+    write_parquet(place / "chats.parquet", 500)
+    return place
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"LMSYS_STORE_PATH": str(folder / "mine.db"), "PYTHONPATH": str(README.parent)}
+    return subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("number", [number for number, (kind, _) in enumerate(BLOCKS) if kind == "python"])
+def test_a_python_block_runs_without_a_warning(number: int, folder: Path) -> None:
+    done = run([sys.executable, "-W", "error", "-c", BLOCKS[number][1]], folder)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_commands_run_in_the_order_in_which_they_are_shown(folder: Path) -> None:
+    shown = [
+        line[2:] for kind, text in BLOCKS if kind == "console" for line in text.splitlines() if line.startswith("$ ")
+    ]
+    assert len(shown) >= 9
+    for line in shown:
+        program, *arguments = shlex.split(line)
+        assert program == "lmsys-store", line
+        done = run([sys.executable, "-m", "lmsys_store", *arguments], folder)
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+        assert done.stdout, f"{line} printed nothing"
+
+
+def test_every_command_is_in_the_table_and_every_filter_is_named() -> None:
+    text = README.read_text()
+    program = typer.main.get_command(cli.app)
+    names = list(program.commands)  # type: ignore[attr-defined]
+    assert names, commands
+    for name in names:
+        assert f"| `lmsys-store {name}" in text, name
+    query = program.commands["query"]  # type: ignore[attr-defined]
+    for parameter in query.params:
+        option = next(option for option in parameter.opts if option.startswith("--"))
+        assert option in text, option
