@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from lmsys_store import vocabulary
 from lmsys_store.errors import QueryError
-from lmsys_store.records import MODERATION_CATEGORIES, Conversation, spell_category
+from lmsys_store.records import MODERATION_CATEGORIES, Conversation, is_encodable, spell_category
 from lmsys_store.search import parse, search_matches
 
 Kind = Literal["text", "number", "bool", "time", "tags"]
@@ -236,11 +236,17 @@ def condition(field: str, operator: str, value: object = True) -> Expression:
             raise QueryError(f"{field} between needs two values, not {len(low_high)}")
         return Condition(field, operator, tuple(_checked(field, kind, end) for end in low_high))
     if operator == "in_":
-        parts = tuple(_one(field, kind, "eq", choice) for choice in _sequence(field, operator, value))
-        if all(isinstance(part, Condition) for part in parts):
-            return Condition(field, "in_", tuple(dict.fromkeys(part.value for part in parts)))  # type: ignore[attr-defined]
-        return any_of(parts)
+        return _any_value(field, [_one(field, kind, "eq", choice) for choice in _sequence(field, operator, value)])
     return _one(field, kind, operator, value)
+
+
+def _any_value(field: str, choices: list[Expression]) -> Expression:
+    """One of several values: a list is a set, so its order, repetitions and length of one make no other query."""
+    plain = [choice for choice in choices if isinstance(choice, Condition)]
+    if len(plain) < len(choices) or len(choices) == 1:
+        return any_of(choices)
+    values: list[Any] = sorted({choice.value for choice in plain})
+    return Condition(field, "in_", tuple(values)) if len(values) != 1 else plain[0]
 
 
 def _one(field: str, kind: Kind, operator: str, value: object) -> Expression:
@@ -311,7 +317,7 @@ def _sequence(field: str, operator: str, value: object) -> tuple[object, ...]:
 
 def _checked(field: str, kind: Kind, value: object) -> Any:
     if kind in ("text", "tags") and isinstance(value, str):
-        if not _encodable(value):
+        if not is_encodable(value):
             raise QueryError(f"the value for {field} holds a lone surrogate, which no row can contain")
         return value
     if kind == "bool" and isinstance(value, bool):
@@ -333,11 +339,3 @@ def _time(field: str, value: object) -> datetime:
     if not isinstance(value, datetime):
         raise QueryError(f"{field} needs a datetime or ISO 8601 text, not {value!r}")
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

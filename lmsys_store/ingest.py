@@ -197,8 +197,9 @@ async def _transfer(
     on_invalid: OnInvalid,
 ) -> None:
     send, receive = anyio.create_memory_object_stream[PreparedPage](PAGES_IN_FLIGHT)
+    faults: list[LmsysStoreError] = []
     async with anyio.create_task_group() as group:
-        group.start_soon(_read, source, wanted, send, index_replies, on_invalid)
+        group.start_soon(_read, source, wanted, send, index_replies, on_invalid, faults)
         async with receive:
             async for page in receive:
                 stored = await writer.store_page(page, run_id)
@@ -208,6 +209,8 @@ async def _transfer(
                 run.turn_mismatches += stored.turn_mismatches
                 run.byte_count += page.byte_count
                 run.tell("reading")
+    if faults:
+        raise faults[0]
 
 
 async def _read(
@@ -216,10 +219,15 @@ async def _read(
     send: MemoryObjectSendStream[PreparedPage],
     index_replies: bool,
     on_invalid: OnInvalid,
+    faults: list[LmsysStoreError],
 ) -> None:
+    """Send every page; a fault of the source ends the stream and is told afterwards, so that the pages before it are kept."""
     async with send, aclosing(source.pages(wanted)) as pages:  # type: ignore[type-var]  # every source's is a generator
-        async for page in pages:
-            await send.send(await to_thread.run_sync(prepare_page, page, source.name, index_replies, on_invalid))
+        try:
+            async for page in pages:
+                await send.send(await to_thread.run_sync(prepare_page, page, source.name, index_replies, on_invalid))
+        except LmsysStoreError as error:
+            faults.append(error)
 
 
 def prepare_page(page: Page, source: str, index_replies: bool, on_invalid: OnInvalid = "keep") -> PreparedPage:

@@ -217,8 +217,8 @@ class Query:
 
     @property
     def digest(self) -> str:
-        """A short fingerprint of the query, the same on every machine."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        """A short fingerprint of the query, the same on every machine and for every order of its conditions."""
+        text = json.dumps(_canonical(self.to_json()), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def named_values(self, field: str) -> list[str]:
@@ -331,6 +331,14 @@ def _from_json(value: object) -> Expression:
         case {"field": str(field), "op": str(operator), "value": operand}:
             return condition(field, operator, operand)
     raise QueryError(f"not a query in JSON: {value!r}; expected all, any, not, search, or field with op and value")
+
+
+def _canonical(value: dict[str, Any]) -> dict[str, Any]:
+    """The JSON of an expression with the parts of ``all`` and ``any`` in one order."""
+    for word in ("all", "any"):
+        if word in value:
+            return {word: sorted(map(_canonical, value[word]), key=lambda part: json.dumps(part, sort_keys=True))}
+    return {"not": _canonical(value["not"])} if "not" in value else value
 
 
 _SIGNS: Final = {"eq": "=", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "in_": "in"}

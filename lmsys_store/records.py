@@ -286,6 +286,15 @@ _ALL_FIELDS: Final = frozenset(Conversation.model_fields)
 _set: Final = object.__setattr__
 
 
+def is_encodable(text: str) -> bool:
+    """Whether a text is valid Unicode: a lone surrogate is not, and nothing could store it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def spell_category(name: str) -> str:
     """One spelling for a moderation category: ``self-harm/intent`` becomes ``self_harm_intent``."""
     return name.replace("/", "_").replace("-", "_")

@@ -43,7 +43,7 @@ class Selection:
     @property
     def digest(self) -> str:
         """Fingerprint of query and operations: a token resumes only what has the same."""
-        operations = json.dumps([self.query.to_json(), "row_index", self.limit], sort_keys=True)
+        operations = json.dumps([self.query.digest, "row_index", self.limit])
         return hashlib.sha256(operations.encode()).hexdigest()[:16]
 
     def limited(self, number: int) -> "Selection":

@@ -22,6 +22,7 @@ from lmsys_store.records import (
     Moderation,
     Origin,
     PackedModeration,
+    is_encodable,
     spell_category,
 )
 
@@ -49,6 +50,13 @@ def conversation_from_row(row: object, row_index: int, *, origin: Origin = Origi
         if row.get(column) is None:
             raise InvalidRowError(f"{column} is missing")
     messages = _messages(row["conversation"])
+    for name, text in (
+        *((name, row.get(name)) for name in ("conversation_id", "model", "language")),
+        *(("a message", message["content"]) for message in messages),
+    ):
+        # Asking whether a text is ASCII costs nothing, and most are.
+        if isinstance(text, str) and not text.isascii() and not is_encodable(text):
+            raise InvalidRowError(f"{name} holds a lone surrogate")
     coded = _moderation(row.get("openai_moderation"), len(messages))
     turn = _optional(row, "turn", int)
     redacted = _optional(row, "redacted", bool)
@@ -201,10 +209,7 @@ def _kind(value: object) -> str:
 def _reason(error: ValidationError) -> str:
     """The first problem in words; never pydantic's own message, which quotes the input."""
     problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    place = ".".join(map(str, problem["loc"]))
-    if problem["type"] == "string_unicode":
-        return f"{place} holds a lone surrogate"
-    return f"{place} has the wrong type"
+    return f"{'.'.join(map(str, problem['loc']))} has the wrong type"
 
 
 def row_from_conversation(conversation: Conversation) -> dict[str, Any]:

@@ -49,7 +49,8 @@ def boundary(command: Callable[P, None]) -> Callable[P, None]:
             raise
         except Exception as error:
             if not _debug:
-                fail(f"unexpected {type(error).__name__}: {error}; run lmsys-store --debug … for the traceback", 1)
+                # Not its message: whoever wrote it did not promise that it quotes no chat.
+                fail(f"unexpected {type(error).__name__}; run lmsys-store --debug … for the traceback", 1)
             raise
 
     return run

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -219,8 +220,10 @@ def show(
         chat = opened.get(conversation)
         if chat is None and conversation.isdecimal() and len(conversation) < 19:
             chat = opened.get(int(conversation))
+        held = chat is not None or opened.select().first() is not None
     if chat is None:
-        fail(f"no chat {conversation!r} in {store_path(store)}; list some with: lmsys-store query", 1)
+        remedy = "list some with: lmsys-store query" if held else "it is empty: fill it with lmsys-store sync PATH"
+        fail(f"no chat {conversation!r} in {store_path(store)}; {remedy}", 1)
         return
     typer.echo(display.json_line(as_json_object(chat)) if json else display.chat_text(chat))
 
@@ -244,7 +247,14 @@ def count(
         else:
             found = opened.facet(by, **filters)
             if json:
-                typer.echo(display.json_line([{"value": value, "count": number} for value, number in found]))
+                typer.echo(
+                    display.json_line(
+                        [
+                            {"value": str(value) if isinstance(value, datetime) else value, "count": number}
+                            for value, number in found
+                        ]
+                    )
+                )
             elif found:
                 rows = [
                     ("(none)" if value is None else display.visible(str(value)), f"{number:,}")
@@ -322,13 +332,14 @@ def purge(
     import anyio
 
     from lmsys_store.storage.lock import sync_lock
-    from lmsys_store.storage.purge import purge_files, store_files
+    from lmsys_store.storage.purge import purge_files, refuse_other_files, store_files
 
     path = store_path(store)
     files = store_files(path)
     if not files:
         typer.echo(f"there is no store at {path}")
         return
+    refuse_other_files(path)
     if not yes and not _confirmed(f"overwrite and remove {', '.join(map(str, files))}?"):
         fail("nothing was removed; say --yes to remove it without being asked", 1)
 

@@ -139,7 +139,8 @@ def _shard(path: Path) -> Shard:
     except PermissionError as error:
         raise SourceNotFoundError(f"{path} cannot be read by this user; check its owner and mode") from error
     raise SourceFormatError(
-        f"{path} is neither Parquet nor JSON Lines by its name ({', '.join(_PARQUET + _JSON_LINES)})"
+        f"{path} is neither Parquet nor JSON Lines by its name: convert it, or rename it to end in one of "
+        f"{', '.join(_PARQUET + _JSON_LINES)}"
     )
 
 

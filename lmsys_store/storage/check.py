@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from lmsys_store.errors import StoreCorruptError
 from lmsys_store.search import MESSAGE_BREAK, tokens
 from lmsys_store.storage import coverage as intervals
 from lmsys_store.storage.codec import conversation_of, fts_columns, page_statement, select_conversations
@@ -119,7 +120,11 @@ async def _page_problems(connection: AsyncConnection, state: StoreState, after: 
     indexed: dict[int, bytes] = dict(map(tuple, found.all()))
     problems = []
     for row in rows:
-        chat = conversation_of(row[: -len(_DERIVED)], state.origin)
+        try:
+            chat = conversation_of(row[: -len(_DERIVED)], state.origin)
+        except StoreCorruptError:
+            problems.append(f"row {row.row_index}: its text cannot be read")
+            continue
         if (chat.turn, chat.prompt_chars, chat.reply_chars) != (row.turn, row.prompt_chars, row.reply_chars):
             problems.append(f"row {chat.row_index}: its columns do not fit its text")
         packed = chat.packed_moderation

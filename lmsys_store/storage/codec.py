@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 from sqlalchemy import Select, bindparam, select
 
+from lmsys_store.errors import StoreCorruptError
 from lmsys_store.records import NO_LABELS, Conversation, Labels, Message, ModerationSummary, Origin, PackedModeration
 from lmsys_store.search import index_text
 from lmsys_store.storage.tables import SCORE_COLUMNS, conversation, conversation_text, moderation
@@ -57,12 +58,18 @@ def conversation_of(row: Sequence[Any], origin: Origin) -> Conversation:
         words = None if tags is None else tuple(json.loads(tags))
         labels = Labels(domain=domain, task=task, rating=rating, tags=words, version=labels_version)
     has_per_message = per_message and per_message[0] is not None
+    try:
+        parsed = _parse_messages(messages)
+    except ValueError:  # its own message would quote the text
+        raise StoreCorruptError(
+            f"the text of row {row_index} cannot be read; run lmsys-store check, then purge and sync anew"
+        ) from None
     return Conversation.assembled(
         {
             "row_index": row_index,
             "conversation_id": conversation_id,
             "model": model,
-            "messages": _parse_messages(messages),
+            "messages": parsed,
             "language": language,
             "redacted": redacted == 1,
             "origin": origin,

@@ -6,8 +6,9 @@ from typing import Final
 
 from anyio import to_thread
 
-from lmsys_store.errors import StoreError
+from lmsys_store.errors import NotAStoreError, StoreError
 from lmsys_store.storage.lock import lock_path
+from lmsys_store.storage.schema import is_store_file
 
 _CHUNK: Final = bytes(1 << 20)
 
@@ -16,6 +17,7 @@ async def purge_files(store: Path) -> None:
     """Overwrite and remove the database, its log files, its lock and temporary files of its exports.
 
     Raises:
+        NotAStoreError: the file is something else.
         StoreError: a file cannot be overwritten or removed.
     """
     await to_thread.run_sync(_purge, store)
@@ -27,7 +29,14 @@ def store_files(store: Path) -> list[Path]:
     return [path for path in names if path.exists()]
 
 
+def refuse_other_files(store: Path) -> None:
+    """Raise NotAStoreError where the file at the path is not a store: a purge must never destroy anything else."""
+    if store.exists() and not (store.is_file() and is_store_file(store)):
+        raise NotAStoreError(f"{store} is not an lmsys_store and was left alone; name a store with --store")
+
+
 def _purge(store: Path) -> None:
+    refuse_other_files(store)
     for path in store_files(store):
         try:
             _overwrite(path)

@@ -4,9 +4,9 @@ A reader never writes; the numbers that concern the whole store come from one `S
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Select, func, literal_column, select, text
 from sqlalchemy.dialects import sqlite
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from lmsys_store.expressions import FIELDS
 from lmsys_store.query import Query
 from lmsys_store.records import Conversation, Origin
-from lmsys_store.storage.codec import conversation_of, page_statement, select_conversations
+from lmsys_store.storage.codec import EPOCH, MICROSECOND, conversation_of, page_statement, select_conversations
 from lmsys_store.storage.compile import column_of, compile_query
 from lmsys_store.storage.coverage import Interval
 from lmsys_store.storage.engine import Database
@@ -134,10 +134,12 @@ class Reader:
         else:
             value = column_of(field)
             grouped = select(value, func.count()).select_from(conversation).where(where)
+        decode = _FACET_VALUES.get(FIELDS[field].kind, lambda found: found)
         statement = grouped.group_by(value).order_by(func.count().desc(), value)
 
         async def operation(connection: AsyncConnection) -> list[tuple[Any, int]]:
-            return [(found, count) for found, count in (await connection.execute(statement)).all()]
+            rows = (await connection.execute(statement)).all()
+            return [(None if found is None else decode(found), count) for found, count in rows]
 
         return await self._database.read(operation)
 
@@ -226,6 +228,13 @@ class Reader:
             return dict(map(tuple, rows))
 
         return await self._database.read(operation)
+
+
+_FACET_VALUES: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "bool": bool,
+    "time": lambda found: EPOCH + found * MICROSECOND,
+}
+"""How the values of a kind of field leave SQL, where it is not as they are."""
 
 
 async def _distinct(connection: AsyncConnection, field: str) -> list[str]:

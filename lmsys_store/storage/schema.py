@@ -17,6 +17,9 @@ from lmsys_store.errors import NotAStoreError, SchemaTooNewError, StoreError
 HEAD: Final = "0001"
 """The newest revision; a test holds it equal to the head of the scripts."""
 PAGE_SIZE: Final = 16384
+APPLICATION_ID: Final = 0x4C4D5359
+"""``LMSY`` in SQLite's header: what tells a store from any other file, also when it is too damaged to open."""
+_APPLICATION_ID_AT: Final = 68
 
 _alembic_lock = threading.Lock()
 
@@ -51,6 +54,7 @@ async def upgrade(connection: AsyncConnection) -> None:
         await asyncio.sleep(0.005)
     try:
         await connection.run_sync(_run_migrations)
+        await connection.execute(text(f"PRAGMA application_id = {APPLICATION_ID}"))
     finally:
         _alembic_lock.release()
 
@@ -65,6 +69,13 @@ def _run_migrations(connection: Connection) -> None:
     command.upgrade(config, "head")
     if not inspect(connection).has_table("conversation"):
         raise StoreError("the migrations ran but built no tables; reinstall lmsys-store")
+
+
+def is_store_file(path: Path) -> bool:
+    """Whether a file's header says that it is a store (or it is still empty)."""
+    with path.open("rb") as file:
+        header = file.read(_APPLICATION_ID_AT + 4)
+    return not header or header[_APPLICATION_ID_AT:] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def scripts_path() -> Path:

@@ -131,7 +131,9 @@ def conditions(draw: st.DrawFn, field: str, operator: str) -> Expression:
     return condition(field, operator, draw(values))
 
 
-EVERY_CONDITION = [(field, operator) for field, spec in FIELDS.items() for operator in OPERATORS[spec.kind]]
+QUERIED_FIELDS = [name for name in FIELDS if "." not in name or name.endswith((".harassment", ".violence_graphic"))]
+"""Every field, but of the 11 moderation categories only the first and the last: the others differ in a number alone."""
+EVERY_CONDITION = [(field, operator) for field in QUERIED_FIELDS for operator in OPERATORS[FIELDS[field].kind]]
 
 
 @st.composite

@@ -67,7 +67,7 @@ async def select_rounds() -> dict[str, object]:
     async with AsyncStore(path) as store:
         total = await store.select().count()
         for number in range(rounds):
-            query = store.select(turns=(1 + number % 3, None), search="python" if number % 2 else None)
+            query = store.select(turns=(1 + number % 3, None), search="python" if number % 2 else "code")
 
             async def iterate(query: object = query) -> None:
                 async for _ in query:  # type: ignore[attr-defined]
