@@ -6,6 +6,7 @@ digest of what they hold, so that a copy of a file is the same data wherever and
 
 import glob
 import hashlib
+import os
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -129,15 +130,14 @@ def natural_order(path: Path) -> list[tuple[int, int, str]]:
 
 
 def _shard(path: Path) -> Shard:
-    try:
-        if path.name.endswith(_PARQUET):
-            from lmsys_store.sources.parquet import ParquetShard
+    if not os.access(path, os.R_OK):
+        raise SourceNotFoundError(f"{path} cannot be read by this user; check its owner and mode")
+    if path.name.endswith(_PARQUET):
+        from lmsys_store.sources.parquet import ParquetShard
 
-            return ParquetShard(path)
-        if path.name.endswith(_JSON_LINES):
-            return JsonLinesShard(path)
-    except PermissionError as error:
-        raise SourceNotFoundError(f"{path} cannot be read by this user; check its owner and mode") from error
+        return ParquetShard(path)
+    if path.name.endswith(_JSON_LINES):
+        return JsonLinesShard(path)
     raise SourceFormatError(
         f"{path} is neither Parquet nor JSON Lines by its name: convert it, or rename it to end in one of "
         f"{', '.join(_PARQUET + _JSON_LINES)}"

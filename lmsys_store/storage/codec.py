@@ -62,7 +62,7 @@ def conversation_of(row: Sequence[Any], origin: Origin) -> Conversation:
         parsed = _parse_messages(messages)
     except ValueError:  # its own message would quote the text
         raise StoreCorruptError(
-            f"the text of row {row_index} cannot be read; run lmsys-store check, then purge and sync anew"
+            f"row {row_index} of the store is damaged: its text cannot be read; purge the store and sync it anew"
         ) from None
     return Conversation.assembled(
         {

@@ -92,6 +92,11 @@ class Database:
                 raise StoreReadOnlyError(f"{self.path} cannot be read by this user; check its owner and mode")
             with _placed(self.path):
                 await self._open_engines()
+        except PermissionError as error:
+            await self.close()
+            raise StoreReadOnlyError(
+                f"{self.path} cannot be reached by this user; name another path with --store"
+            ) from error
         except BaseException:
             await self.close()
             raise
@@ -100,10 +105,10 @@ class Database:
         self._writable = os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
         self._readers = self._reader_engine()
         if self._writable and self.path.stat().st_size == 0:
-            await self.write(schema.upgrade)
+            await self.write(self._upgrade)
             return
         async with self._reading() as connection:
-            revision = await schema.revision_of(connection)
+            revision = await schema.revision_of(connection, self.path)
         if revision == schema.HEAD:
             return
         if not self._writable:
@@ -111,7 +116,10 @@ class Database:
                 f"{self.path} has schema {revision} and must be upgraded to {schema.HEAD}, but cannot be written here; "
                 "copy it to a place you can write"
             )
-        await self.write(schema.upgrade)
+        await self.write(self._upgrade)
+
+    async def _upgrade(self, connection: AsyncConnection) -> None:
+        await schema.upgrade(connection, self.path)
 
     def _reader_engine(self) -> AsyncEngine:
         query = {"mode": "ro", "uri": "true"}

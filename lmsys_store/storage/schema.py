@@ -24,7 +24,7 @@ _APPLICATION_ID_AT: Final = 68
 _alembic_lock = threading.Lock()
 
 
-async def revision_of(connection: AsyncConnection) -> str | None:
+async def revision_of(connection: AsyncConnection, path: Path) -> str | None:
     """The schema revision of an open file; None for an empty one.
 
     Raises:
@@ -35,19 +35,19 @@ async def revision_of(connection: AsyncConnection) -> str | None:
     if not names:
         return None
     if "alembic_version" not in names or "conversation" not in names:
-        raise NotAStoreError("the file is an SQLite database, but not an lmsys_store; name another path with --store")
+        raise NotAStoreError(f"{path} is an SQLite database, but not an lmsys_store; name another path with --store")
     found = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
     if found is not None and found > HEAD:
         raise SchemaTooNewError(
-            f"the store has schema {found}, this package knows schemas up to {HEAD}; "
+            f"{path} has schema {found}, this package knows schemas up to {HEAD}; "
             "upgrade the package: pip install --upgrade lmsys-store"
         )
     return str(found) if found is not None else None
 
 
-async def upgrade(connection: AsyncConnection) -> None:
+async def upgrade(connection: AsyncConnection, path: Path) -> None:
     """Bring the open write transaction's database to HEAD; does nothing if it is there."""
-    if await revision_of(connection) == HEAD:
+    if await revision_of(connection, path) == HEAD:
         return
     while not _alembic_lock.acquire(blocking=False):  # noqa: ASYNC110  # an Event belongs to one loop, the lock to all
         # Not a blocking acquire: its holder may be another task of this very loop.

@@ -1,4 +1,4 @@
-"""``python -m tests.bench [--rows N] [--rounds N] [--only NAME]... [--keep FOLDER]``: every figure, as medians and ratios."""
+"""``python -m tests.bench``: every figure of the benchmark, as medians and as ratios to the peers measured beside it."""
 
 import argparse
 import os
@@ -17,6 +17,7 @@ from tests.bench import reading, writing
 from tests.bench.data import Bench
 from tests.bench.measure import Line, table
 
+PACKAGES = ("lmsys-store", "sqlalchemy", "pyarrow", "datasets", "duckdb")
 FIGURES: dict[str, Callable[[Bench], list[Line]]] = {
     "iterate": reading.iteration,
     "filter": reading.filtered,
@@ -42,7 +43,7 @@ def main() -> None:
 
 def measure(bench: Bench, names: list[str]) -> None:
     """Measure and print the figures; each appears as soon as it is known, all together at the end."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("lmsys-store", "sqlalchemy", "pyarrow", "datasets", "duckdb"))
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     print(f"{bench.row_count:,} rows, medians of {bench.rounds} rounds, {os.cpu_count()} cores, {platform.machine()}")
     print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {packages}\n", flush=True)
     lines: list[Line] = []

@@ -1,10 +1,10 @@
-"""What every figure works on: the generated Parquet file and the store filled from it, made once and kept."""
+"""What every figure works on: the generated Parquet file, which may be kept, and the store filled from it, made by every run."""
 
 import asyncio
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from multiprocessing import get_context
@@ -28,6 +28,7 @@ class Bench:
     folder: Path
     row_count: int
     rounds: int
+    _filled: set[Path] = field(default_factory=set)
 
     @cached_property
     def parquet(self) -> Path:
@@ -47,9 +48,12 @@ class Bench:
         return self.store_of(self.row_count)
 
     def store_of(self, row_count: int) -> Path:
-        """A store synced from the first ``row_count`` generated rows; what an older run kept goes on where it ended."""
+        """A store synced from the first ``row_count`` generated rows, once a run: an older run may have been older code."""
         path = self.folder / f"rows-{row_count}.db"
-        asyncio.run(sync(self.parquet_of(row_count), path))
+        if path not in self._filled:
+            remove_store(path)
+            asyncio.run(sync(self.parquet_of(row_count), path))
+            self._filled.add(path)
         return path
 
     @cached_property

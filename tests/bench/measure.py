@@ -1,4 +1,7 @@
-"""Rounds, medians and ratios. Competitors take turns in every round, so a slow minute of the machine hits all of them."""
+"""Rounds, medians and ratios.
+
+Competitors take turns in every round, so a slow minute of the machine hits all of them.
+"""
 
 import time
 from collections.abc import Callable, Mapping
@@ -64,4 +67,5 @@ def table(lines: list[Line]) -> str:
         verdict = "" if line.met is None else "met" if line.met else "MISSED"
         shown.append((line.figure, line.name, line.value, line.ratio, line.target, verdict))
     widths = [max(len(row[column]) for row in shown) for column in range(6)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown)
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in shown]
+    return "\n".join("  ".join(row).rstrip() for row in padded)

@@ -1,4 +1,4 @@
-"""``python -m tests.bench.peak TASK PARQUET STORE``: does one task in a process of its own and prints its peak memory in MB.
+"""``python -m tests.bench.peak TASK PARQUET STORE``: one task in a process of its own, and its peak memory in MB.
 
 The task runs in a child of this small process: on Linux a program's own ``ru_maxrss`` begins with the peak of whoever
 started it, and the benchmark is larger than what it measures.

@@ -1,4 +1,4 @@
-"""The peers, each doing what it does best at: HF ``datasets`` from its Arrow cache, DuckDB from the Parquet file, bare pyarrow."""
+"""The peers, each the way it is meant to be used: HF ``datasets`` from its Arrow cache, DuckDB and pyarrow from Parquet."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,8 @@ PAGE = 1000
 def hf_dataset(parquet: Path, cache: Path, columns: Sequence[str] | None) -> Any:
     """The file as HF ``datasets`` sees it; writes its Arrow cache the first time."""
     datasets.disable_progress_bars()
-    return datasets.Dataset.from_parquet(str(parquet), cache_dir=str(cache), columns=None if columns is None else list(columns))
+    chosen = None if columns is None else list(columns)
+    return datasets.Dataset.from_parquet(str(parquet), cache_dir=str(cache), columns=chosen)
 
 
 def iterate_hf(dataset: Any) -> int:

@@ -76,8 +76,8 @@ def first(bench: Bench) -> list[Line]:
     found = asyncio.run(_first(bench.store, bench.rounds))
     every = [value for values in found.values() for value in values]
     return [
-        *(Line("first row", name, f"{median(values):.1f} ms, worst {max(values):.1f}") for name, values in found.items()),
-        Line("first row", "all of them", f"{median(every):.1f} ms", *at_most(max(every), 20, "ms at worst")),
+        *(Line("first row", name, _median_and_worst(values)) for name, values in found.items()),
+        Line("first row", "all of them", _median_and_worst(every), *at_most(max(every), 20, "ms at worst")),
     ]
 
 
@@ -86,15 +86,17 @@ def closed(bench: Bench) -> list[Line]:
     script = str(Path(sysconfig.get_path("scripts")) / "lmsys-store")
     ours = [script, "query", "--limit", "1", "--json", "--store", str(bench.store)]
     bare = [sys.executable, "-c", "import sqlalchemy"]
-    found = medians(
-        {"lmsys-store query --limit 1": partial(_process, ours), "python -c 'import sqlalchemy'": partial(_process, bare)},
-        bench.rounds,
-    )
+    commands = {"lmsys-store query --limit 1": ours, "python -c 'import sqlalchemy'": bare}
+    found = medians({name: partial(_process, command) for name, command in commands.items()}, bench.rounds)
     mine, theirs = found.values()
     return [
         *(Line("closed process", name, f"{1000 * value:.0f} ms") for name, value in found.items()),
         Line("closed process", "lmsys-store", "", *at_most(mine / theirs, 3, "x bare import")),
     ]
+
+
+def _median_and_worst(milliseconds: list[float]) -> str:
+    return f"{median(milliseconds):.1f} ms, worst {max(milliseconds):.1f}"
 
 
 def _run_iterate(path: Path, query: Query) -> float:
@@ -126,5 +128,3 @@ async def _first(path: Path, rounds: int) -> dict[str, list[float]]:
 
 def _process(command: list[str]) -> float:
     return seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
-
-

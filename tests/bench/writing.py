@@ -43,6 +43,7 @@ def memory(bench: Bench) -> list[Line]:
         (task, size): partial(_peak, bench, task, size) for task in ("import", "sync", "iterate") for size in sizes
     }
     peaks = medians({f"{task} {size}": work for (task, size), work in found.items()}, bench.rounds)
+    remove_store(bench.folder / "memory.db")
     lines = [Line("memory", f"import alone, {sizes[1]:,} rows", f"{peaks[f'import {sizes[1]}']:.0f} MB")]
     for task, wanted in (("sync", 300), ("iterate", 150)):
         small, large = (peaks[f"{task} {size}"] for size in sizes)
