@@ -207,7 +207,6 @@ def _tags_match(operator: str, tags: tuple[str, ...] | None, value: Any) -> bool
 # ------------------------------------------------------------------------------------------- building and checking
 
 _CLOSED: Final[Mapping[str, tuple[str, ...]]] = {
-    "domain": vocabulary.DOMAINS,
     "task": vocabulary.TASKS,
     "tag": vocabulary.TAGS,
 }
@@ -253,16 +252,21 @@ def _one(field: str, kind: Kind, operator: str, value: object) -> Expression:
     checked = _checked(field, kind, value)
     if operator not in _EXACT or not isinstance(checked, str):
         return Condition(field, operator, checked)
-    if field == "domain" and (alias := _DOMAIN_ALIASES.get(checked.strip().casefold().replace("_", "-"))):
-        return ~alias if operator == "ne" else alias
+    if field == "domain":
+        return _domain_condition(operator, checked)
     if field in _CLOSED:
-        word = (
-            vocabulary.SAME_DOMAIN.get(checked.strip().casefold().replace("_", "-"), checked)
-            if field == "domain"
-            else checked
-        )
-        return Condition(field, operator, vocabulary.known_word(field, word, _CLOSED[field]))
+        return Condition(field, operator, vocabulary.known_word(field, checked, _CLOSED[field]))
     return Condition(field, operator, _OPEN[field](checked) if field in _OPEN else checked)
+
+
+def _domain_condition(operator: str, name: str) -> Expression:
+    """A condition on a domain by one of our ids, or by another name of one or several of them."""
+    word = vocabulary.spelled(name)
+    alias = _DOMAIN_ALIASES.get(word)
+    if alias is not None:
+        return ~alias if operator == "ne" else alias
+    known = vocabulary.known_word("domain", vocabulary.SAME_DOMAIN.get(word, name), vocabulary.DOMAINS)
+    return Condition("domain", operator, known)
 
 
 def _is(field: str, word: str) -> Expression:

@@ -78,6 +78,11 @@ def model_name(value: str) -> str:
     return RENAMED_MODELS.get(value, value)
 
 
+def spelled(word: str) -> str:
+    """A word of a closed vocabulary as its ids are spelt: lower case, ``-`` for ``_``."""
+    return word.strip().casefold().replace("_", "-")
+
+
 def known_word(kind: str, value: str, known: Iterable[str]) -> str:
     """The id of ``value`` in a closed vocabulary, in any case, with ``_`` for ``-``.
 
@@ -85,7 +90,7 @@ def known_word(kind: str, value: str, known: Iterable[str]) -> str:
         QueryError: with the nearest known words.
     """
     known = tuple(known)
-    word = value.strip().casefold().replace("_", "-")
+    word = spelled(value)
     if word in known:
         return word
     near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
