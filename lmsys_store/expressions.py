@@ -265,8 +265,9 @@ def _domain_condition(operator: str, name: str) -> Expression:
     alias = _DOMAIN_ALIASES.get(word)
     if alias is not None:
         return ~alias if operator == "ne" else alias
-    known = vocabulary.known_word("domain", vocabulary.SAME_DOMAIN.get(word, name), vocabulary.DOMAINS)
-    return Condition("domain", operator, known)
+    other_names = (*vocabulary.SAME_DOMAIN, *_DOMAIN_ALIASES)
+    one = vocabulary.known_word("domain", vocabulary.SAME_DOMAIN.get(word, name), vocabulary.DOMAINS, also=other_names)
+    return Condition("domain", operator, one)
 
 
 def _is(field: str, word: str) -> Expression:

@@ -112,8 +112,8 @@ async def ingest(
         0, min(source.total_rows if source.total_rows is not None else _UNKNOWN_END, limit or _UNKNOWN_END)
     )
     wanted = coverage.missing(asked, await reader.coverage())
-    state, run_id = await writer.begin(state, source.name)
     known = asked.stop if asked.stop < _UNKNOWN_END else None
+    state, run_id = await writer.begin(state, source.name, rows=None if known is None else coverage.size(wanted))
     run = _Run(on_progress, known, 0 if known is None else known - coverage.size(wanted))
     run.tell("reading")
     outcome = "cancelled"
@@ -129,8 +129,7 @@ async def ingest(
         with anyio.CancelScope(shield=True), suppress(LmsysStoreError):
             run.tell("finishing")
             await writer.end(run_id, outcome, source.total_rows)
-            if run.added or run.rejected:
-                await writer.settle()
+            await writer.settle(changed=bool(run.added or run.rejected))
     run.tell("done")
     complete = not coverage.missing(asked, await reader.coverage())
     return SyncReport(

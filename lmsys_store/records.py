@@ -83,9 +83,14 @@ class ModerationSummary(NamedTuple):
         return cls(bool(bits & FLAGGED_BIT), bits & ~FLAGGED_BIT, packed)
 
     @property
+    def raw_maxima(self) -> tuple[float, ...]:
+        """The maxima as they are packed, NaN where the source lacks a score."""
+        return _SCORES.unpack(self.packed_maxima)
+
+    @property
     def maxima(self) -> tuple[float | None, ...]:
         """Each category's maximum, in the order of MODERATION_CATEGORIES."""
-        return tuple(map(_score, _SCORES.unpack(self.packed_maxima)))
+        return tuple(map(_score, self.raw_maxima))
 
     @property
     def categories(self) -> frozenset[str]:

@@ -286,9 +286,9 @@ class AsyncResults(ResultsBase):
         """The first ``number`` rows."""
         return AsyncResults(self.selection.limited(number), self._reader, self._store_notes)
 
-    def begin(self, selection: Selection | None = None) -> Iteration:
+    def begin(self) -> Iteration:
         """A new iteration, which the report of these results follows from now on."""
-        self._iteration = Iteration(selection or self.selection, self._reader, self._store_notes)
+        self._iteration = Iteration(self.selection, self._reader, self._store_notes)
         return self._iteration
 
     def __aiter__(self) -> "AsyncRows":
@@ -300,9 +300,7 @@ class AsyncResults(ResultsBase):
 
     async def first(self) -> Conversation | None:
         """The first row; None if there is none."""
-        iteration = self.begin(
-            replace(self.selection, limit=1 if self.selection.limit is None else min(1, self.selection.limit))
-        )
+        iteration = self.begin()
         return iteration.take() if await iteration.advance() else None
 
     async def count(self) -> int:

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 
 from lmsys_store.errors import InvalidRowError
 from lmsys_store.records import (
     DATASET_SPELLING,
     MODERATION_CATEGORIES,
+    NO_LABELS,
     CodedModeration,
     Conversation,
     Message,
@@ -29,6 +30,7 @@ from lmsys_store.records import (
 REQUIRED_COLUMNS: Final = ("conversation_id", "model", "conversation")
 _PLACEHOLDER = re.compile(r"NAME_\d")
 _ROUND: Final = ["user", "assistant"]
+_valid_messages: Final = TypeAdapter(tuple[Message, ...]).validate_python
 _T = TypeVar("_T", int, bool, str)
 
 
@@ -50,38 +52,41 @@ def conversation_from_row(row: object, row_index: int, *, origin: Origin = Origi
         if row.get(column) is None:
             raise InvalidRowError(f"{column} is missing")
     messages = _messages(row["conversation"])
-    for name, text in (
-        *((name, row.get(name)) for name in ("conversation_id", "model", "language")),
-        *(("a message", message["content"]) for message in messages),
-    ):
-        # Asking whether a text is ASCII costs nothing, and most are.
-        if isinstance(text, str) and not text.isascii() and not is_encodable(text):
-            raise InvalidRowError(f"{name} holds a lone surrogate")
+    conversation_id, model = _text(row, "conversation_id"), _text(row, "model")
     coded = _moderation(row.get("openai_moderation"), len(messages))
     turn = _optional(row, "turn", int)
     redacted = _optional(row, "redacted", bool)
     if redacted is None:
-        redacted = any(_PLACEHOLDER.search(message["content"]) for message in messages)
-    try:
-        return Conversation(
-            row_index=row_index,
-            conversation_id=row["conversation_id"],
-            model=row["model"],
-            messages=messages,
-            language=_optional(row, "language", str) or "unknown",
-            redacted=redacted,
-            origin=origin,
-            timestamp=_timestamp(row.get("timestamp")),
-            source_turn=None if turn == len(messages) // 2 else turn,
-            moderation_summary=None if coded is None else coded.summary,
-            packed_moderation=None if coded is None else coded.packed,
-        )
-    except ValidationError as error:
-        raise InvalidRowError(_reason(error)) from None
+        redacted = any(_PLACEHOLDER.search(message.content) for message in messages)
+    return Conversation.assembled(
+        {
+            "row_index": row_index,
+            "conversation_id": conversation_id,
+            "model": model,
+            "messages": messages,
+            "language": _text(row, "language") or "unknown",
+            "redacted": redacted,
+            "origin": origin,
+            "timestamp": _timestamp(row.get("timestamp")),
+            "labels": NO_LABELS,
+            "source_turn": None if turn == len(messages) // 2 else turn,
+            "moderation_summary": None if coded is None else coded.summary,
+            "packed_moderation": None if coded is None else coded.packed,
+        }
+    )
 
 
-def _messages(value: object) -> Any:
-    """The messages as a list of plain mappings, checked for everything but the type of ``content``."""
+def _text(row: Mapping[str, Any], column: str) -> Any:
+    """A text of the row that could be stored; None where there is none."""
+    text = _optional(row, column, str)
+    # Asking whether a text is ASCII costs nothing, and most are.
+    if text is not None and not text.isascii() and not is_encodable(text):
+        raise InvalidRowError(f"{column} holds a lone surrogate")
+    return text
+
+
+def _messages(value: object) -> tuple[Message, ...]:
+    """The messages as records, every rule about them checked."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -93,28 +98,30 @@ def _messages(value: object) -> Any:
         raise InvalidRowError("conversation is empty")
     if not _is_clean(value):
         _refuse_fault(value)
-    return value
+    return _valid_messages(value)
 
 
 def _is_clean(messages: Sequence[Any]) -> bool:
-    """Whether these are plain, well-formed messages: the quick question, asked of every row."""
+    """Whether these are plain, well-formed messages in ASCII: the quick question, asked of every row."""
     try:
         roles = [message["role"] for message in messages]
         texts = [message["content"] for message in messages]
     except (TypeError, KeyError):
         return False
     whole, odd = divmod(len(roles), 2)
-    return roles == _ROUND * whole + _ROUND[:odd] and all(type(text) is str for text in texts)
+    return roles == _ROUND * whole + _ROUND[:odd] and all(type(text) is str and text.isascii() for text in texts)
 
 
 def _refuse_fault(messages: Sequence[Any]) -> None:
-    """Name the first fault of messages that are not clean."""
+    """Name the first fault of messages, if there is one."""
     for position, message in enumerate(messages):
         if not isinstance(message, Mapping):
             raise InvalidRowError(f"message {position} is {_kind(message)}, not an object")
         content = message.get("content")
         if not isinstance(content, str):
             raise InvalidRowError(f"the content of message {position} is {_kind(content)}, not a string")
+        if not content.isascii() and not is_encodable(content):
+            raise InvalidRowError(f"message {position} holds a lone surrogate")
         if message.get("role") != _ROUND[position % 2]:
             raise InvalidRowError(_role_reason(position, message.get("role")))
 
@@ -204,12 +211,6 @@ _NAMES: Final[Mapping[type, str]] = {int: "an integer", bool: "a bool", str: "a 
 
 def _kind(value: object) -> str:
     return "null" if value is None else f"of type {type(value).__name__}"
-
-
-def _reason(error: ValidationError) -> str:
-    """The first problem in words; never pydantic's own message, which quotes the input."""
-    problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    return f"{'.'.join(map(str, problem['loc']))} has the wrong type"
 
 
 def row_from_conversation(conversation: Conversation) -> dict[str, Any]:

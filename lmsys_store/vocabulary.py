@@ -83,8 +83,8 @@ def spelled(word: str) -> str:
     return word.strip().casefold().replace("_", "-")
 
 
-def known_word(kind: str, value: str, known: Iterable[str]) -> str:
-    """The id of ``value`` in a closed vocabulary, in any case, with ``_`` for ``-``.
+def known_word(kind: str, value: str, known: Iterable[str], *, also: Iterable[str] = ()) -> str:
+    """The id of ``value`` in a closed vocabulary, in any case, with ``_`` for ``-``; ``also`` are other names to suggest.
 
     Raises:
         QueryError: with the nearest known words.
@@ -93,6 +93,6 @@ def known_word(kind: str, value: str, known: Iterable[str]) -> str:
     word = spelled(value)
     if word in known:
         return word
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(word, [*known, *also], n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     raise QueryError(f"unknown {kind} {value!r}; {hint}known: {', '.join(known)}")

@@ -102,15 +102,19 @@ def file_tail(path: Path) -> str:
 
 def rows_of(batch: Any) -> list[object]:
     """The batch's rows as mappings, moderation packed."""
-    columns = {name: _column(batch.column(name), name) for name in batch.schema.names}
-    names = tuple(columns)
-    if not any(isinstance(value, BrokenRow) for values in columns.values() for value in values):
-        return [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    rows: list[object] = []
-    for values in zip(*columns.values(), strict=True):
-        broken = next((value for value in values if isinstance(value, BrokenRow)), None)
-        rows.append(broken or dict(zip(names, values, strict=True)))
-    return rows
+    try:
+        columns = [_column(batch.column(name), name) for name in batch.schema.names]
+    except UnicodeDecodeError:
+        return _rows_one_by_one(batch)
+    names = tuple(batch.schema.names)
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _rows_one_by_one(batch: Any) -> list[object]:
+    """The rows of a batch in which some text is not UTF-8; those that have it are broken rows."""
+    if batch.num_rows > 1:
+        return [row for position in range(batch.num_rows) for row in rows_of(batch.slice(position, 1))]
+    return [BrokenRow("a text is not UTF-8", "")]
 
 
 def _column(array: Any, name: str) -> Sequence[Any]:
@@ -120,17 +124,7 @@ def _column(array: Any, name: str) -> Sequence[Any]:
         packed = _packed_moderation(array)
         if packed is not None:
             return packed
-    try:
-        return array.to_pylist()  # type: ignore[no-any-return]
-    except UnicodeDecodeError:
-        return [_value(array, position) for position in range(len(array))]
-
-
-def _value(array: Any, position: int) -> Any:
-    try:
-        return array[position].as_py()
-    except UnicodeDecodeError:
-        return BrokenRow("a text is not UTF-8", "")
+    return array.to_pylist()  # type: ignore[no-any-return]
 
 
 def _is_clean_list(array: Any) -> bool:
@@ -149,10 +143,7 @@ def _offsets(array: Any) -> list[int]:
 
 def _conversations(array: Any) -> Sequence[Any]:
     flat = array.flatten()
-    try:
-        messages = flat.to_pylist() if flat.type.num_fields != 2 else _messages(flat)
-    except UnicodeDecodeError:
-        return [_value(array, position) for position in range(len(array))]
+    messages = flat.to_pylist() if flat.type.num_fields != 2 else _messages(flat)
     offsets = _offsets(array)
     return [messages[begin:end] for begin, end in pairwise(offsets)]
 

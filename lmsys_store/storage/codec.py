@@ -22,14 +22,15 @@ CONVERSATION_COLUMNS: Final = tuple(column.name for column in conversation.colum
 """What a row stores, in order."""
 _READ_COLUMNS: Final = (
     "row_index", "conversation_id", "model", "language", "source_turn", "redacted", "timestamp", "domain", "task", "rating",
-    "tags", "labels_version", "flagged", "category_bits", "maxima",
+    "tags", "labels_version", "flagged", "category_bits",
 )  # fmt: skip
 """What a record needs of it: the rest follows from the messages, and every column costs time."""
 
 
 def select_conversations(*, with_moderation: bool) -> Select[Any]:
     """Columns in the order :func:`conversation_of` reads them; add conditions, order and limit."""
-    columns = [conversation.c[name] for name in _READ_COLUMNS] + [conversation_text.c.messages]
+    columns = [conversation.c[name] for name in _READ_COLUMNS]
+    columns += [conversation_text.c.maxima, conversation_text.c.messages]
     # The text's row exists for every conversation; the moderation's only where the source had any.
     source = conversation.join(conversation_text, conversation_text.c.row_index == conversation.c.row_index)
     if with_moderation:
@@ -103,8 +104,7 @@ def columns_of(chat: Conversation, prompts: Sequence[str], replies: Sequence[str
         labels.version,
         None if summary is None else int(summary.flagged),
         None if summary is None else summary.category_bits,
-        *((None,) * len(SCORE_COLUMNS) if summary is None else summary.maxima),
-        None if summary is None else summary.packed_maxima,
+        *((None,) * len(SCORE_COLUMNS) if summary is None else summary.raw_maxima),  # SQLite stores NaN as NULL
     )
 
 

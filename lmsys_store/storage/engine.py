@@ -40,7 +40,7 @@ Operation = Callable[[AsyncConnection], Awaitable[Any]]
 READERS: Final = 4
 BUSY_SECONDS: Final = 10.0
 _READ_CACHE_KIB: Final = 8 * 1024
-_WRITE_CACHE_KIB: Final = 64 * 1024
+_WRITE_CACHE_KIB: Final = 16 * 1024
 
 
 class _Process:

@@ -56,7 +56,6 @@ conversation = Table(
     Column("flagged", Integer),
     Column("category_bits", Integer, comment="bit k: category k is true for any message"),
     *(Column(name, REAL) for name in SCORE_COLUMNS),
-    Column("maxima", LargeBinary, comment="the same 11 scores packed: one column to read instead of eleven"),
     Index("ix_conversation_conversation_id", "conversation_id"),
     Index("ix_conversation_model", "model"),
     Index("ix_conversation_language", "language"),
@@ -71,6 +70,7 @@ conversation_text = Table(
     metadata,
     Column("row_index", Integer, primary_key=True),
     Column("messages", Text, nullable=False, comment="a JSON array of {role, content}"),
+    Column("maxima", LargeBinary, comment="the 11 scores packed: one column to read instead of eleven"),
 )
 
 moderation = Table(

@@ -13,8 +13,9 @@ from functools import cache
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy import Table, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.schema import CreateIndex, DropIndex
 
 from lmsys_store.query import Query
 from lmsys_store.records import Conversation, PackedModeration
@@ -43,6 +44,7 @@ from lmsys_store.storage.tables import (
 )
 
 DELETE_BATCH: Final = 1000
+BULK_ROWS: Final = 10_000
 
 
 # Rows go many to a statement: SQLite gives up Python's interpreter lock at every statement, and beside a busy thread has to
@@ -82,6 +84,7 @@ class PreparedRow(NamedTuple):
     row_index: int
     columns: tuple[Any, ...]
     messages: str
+    maxima: bytes | None
     moderation: PackedModeration | None
     fts: tuple[str, str]
     turn_differs: bool
@@ -116,6 +119,7 @@ def prepare(chat: Conversation, *, index_replies: bool) -> PreparedRow:
         chat.row_index,
         columns_of(chat, prompts, replies),
         messages_json(chat),
+        None if chat.moderation_summary is None else chat.moderation_summary.packed_maxima,
         chat.packed_moderation,
         fts_columns(prompts, replies, index_replies=index_replies),
         chat.source_turn is not None,
@@ -133,8 +137,12 @@ class Writer:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def begin(self, state: StoreState, source: str) -> tuple[StoreState, int]:
-        """Enter a sync run, and the identity of an empty store; gives the state and the run's number."""
+    async def begin(self, state: StoreState, source: str, *, rows: int | None) -> tuple[StoreState, int]:
+        """Enter a sync run of so many rows, and the identity of an empty store; gives the state and the run's number.
+
+        A run of many rows does without the indexes, and :meth:`settle` builds them anew: kept up row by row, ids in no order
+        rewrite nearly every page of their index in every transaction.
+        """
 
         async def operation(connection: AsyncConnection) -> tuple[StoreState, int]:
             held = await read_state(connection)
@@ -145,6 +153,9 @@ class Writer:
                 await connection.execute(update(store).values(total_rows=state.total_rows))
             run = insert(sync_run).values(source=source, started_at=now(), rows_added=0, rows_rejected=0)
             run_id = (await connection.execute(run)).inserted_primary_key[0]  # type: ignore[index]
+            if rows is not None and rows >= BULK_ROWS:
+                for index in conversation.indexes:
+                    await connection.execute(DropIndex(index, if_exists=True))
             return held or state, run_id
 
         return await self._database.write(operation)
@@ -188,8 +199,11 @@ class Writer:
 
         await self._database.write(operation)
 
-    async def settle(self) -> None:
-        """After a sync: statistics for the planner, and the write-ahead log folded into the file."""
+    async def settle(self, *, changed: bool) -> None:
+        """After a sync: the indexes that a bulk run (or a killed one) left out, statistics, the log folded into the file."""
+        built = await self._database.write(_build_indexes)
+        if not built and not changed:
+            return
         # The planner's statistics decide between the index of a rare value and a scan: 30 ms against 126 ms.
         await self._database.maintain("PRAGMA analysis_limit = 1000", "ANALYZE", "PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -222,6 +236,15 @@ class Writer:
         await self._database.write(operation)
 
 
+async def _build_indexes(connection: AsyncConnection) -> bool:
+    """Build the indexes that are not there; gives whether any was missing."""
+    names = (await connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'index'"))).scalars().all()
+    lacking = [index for index in sorted(conversation.indexes, key=str) if index.name not in names]
+    for index in lacking:
+        await connection.execute(CreateIndex(index))
+    return bool(lacking)
+
+
 async def _insert_rows(
     connection: AsyncConnection, rows: Sequence[PreparedRow], rejects: Sequence[Reject], seq: int
 ) -> None:
@@ -229,7 +252,10 @@ async def _insert_rows(
     rejected = [(seq, reject.row_index, reject.reason, reject.raw) for reject in rejects]
     await _insert_many(connection, "conversation", _CONVERSATION_COLUMNS, [(seq, *row.columns) for row in rows])
     await _insert_many(
-        connection, "conversation_text", ("row_index", "messages"), [(row.row_index, row.messages) for row in rows]
+        connection,
+        "conversation_text",
+        ("row_index", "messages", "maxima"),
+        [(row.row_index, row.messages, row.maxima) for row in rows],
     )
     await _insert_many(connection, "moderation", ("row_index", "flags", "scores"), packed)
     await _insert_many(connection, "conversation_fts", _FTS_COLUMNS, [(row.row_index, *row.fts) for row in rows])

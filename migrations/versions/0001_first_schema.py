@@ -56,7 +56,6 @@ def upgrade() -> None:
         sa.Column("flagged", sa.Integer),
         sa.Column("category_bits", sa.Integer),
         *(sa.Column(f"score_{name}", sa.REAL) for name in SCORES),
-        sa.Column("maxima", sa.LargeBinary),
     )
     for column in ("conversation_id", "model", "language", "domain", "rating"):
         op.create_index(f"ix_conversation_{column}", "conversation", [column])
@@ -68,6 +67,7 @@ def upgrade() -> None:
         "conversation_text",
         sa.Column("row_index", sa.Integer, primary_key=True),
         sa.Column("messages", sa.Text, nullable=False),
+        sa.Column("maxima", sa.LargeBinary),
     )
     op.create_table(
         "moderation",

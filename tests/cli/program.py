@@ -16,7 +16,9 @@ SENTENCE = "the blue heron stands in the shallow river at dawn"
 """Occurs in one chat only, so that any trace of it in a file is a trace of that chat."""
 
 
-def run(*args: object, env: Mapping[str, str] | None = None, input: str | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    *args: object, env: Mapping[str, str] | None = None, input: str | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the program to its end; without input its stdin is empty, and none of its streams is a terminal."""
     return subprocess.run(
         [*PROGRAM, *map(str, args)],
@@ -68,7 +70,10 @@ def chat(
     """A row of the data set with one reply to each prompt; flagged is for violence, None is a row without moderation."""
     messages = []
     for position, prompt in enumerate(prompts):
-        messages += [{"role": "user", "content": prompt}, {"role": "assistant", "content": f"reply {position} to chat {number}"}]
+        messages += [
+            {"role": "user", "content": prompt},
+            {"role": "assistant", "content": f"reply {position} to chat {number}"},
+        ]
     row = {
         "conversation_id": f"chat-{number:02}", "model": model, "conversation": messages, "turn": len(prompts),
         "language": language, "redacted": redacted,
@@ -96,7 +101,7 @@ CHATS = [
     chat(5, "vicuna-13b", "Chinese", ["请解释量子力学", "谢谢"]),
     chat(6, "vicuna-13b", "English", ["a", "b", "c", "d"], flagged=False),
     chat(7, "koala-13b", "Arabic", ["ما هو الطقس اليوم 🌦️"], flagged=False),
-    chat(8, "koala-13b", "English", ["the red house \"and\" its garden, house garden red"], flagged=False),
+    chat(8, "koala-13b", "English", ['the red house "and" its garden, house garden red'], flagged=False),
     chat(9, "gpt-4", "English", ["x" * 5000, "y" * 5000, "z", "w", "v"], flagged=True),
 ]
 BROKEN_ROWS: list[object] = ['{"conversation_id": "broken', chat(11, "m", "English", []), 7]

@@ -54,7 +54,7 @@ def test_an_export_that_fails_leaves_no_new_file_and_the_old_one_as_it_was(fille
     assert_one_line(nowhere, 1, tmp_path / "no" / "folder")
     for failed in (new, replaced):
         assert "blue heron" not in failed.stderr, "a message text is on stderr"
-        assert_one_line(failed, 1, store, "damaged")
+        assert_one_line(failed, 1, "row 9", "damaged", "sync")
 
 
 def test_check_names_the_row_whose_text_cannot_be_read(filled: Path, tmp_path: Path) -> None:

@@ -19,13 +19,22 @@ def _prompt_chars(row: Row) -> int:
 
 
 CASES: list[tuple[str, Callable[[Row], bool]]] = [
-    ("--model gpt-4 --model claude-v1 --turns 2..4", lambda row: row["model"] in ("gpt-4", "claude-1") and 2 <= row["turn"] <= 4),
-    ("--language en-US --language german --turns ..1", lambda row: row["language"] in ("English", "German") and row["turn"] <= 1),
+    (
+        "--model gpt-4 --model claude-v1 --turns 2..4",
+        lambda row: row["model"] in ("gpt-4", "claude-1") and 2 <= row["turn"] <= 4,
+    ),
+    (
+        "--language en-US --language german --turns ..1",
+        lambda row: row["language"] in ("English", "German") and row["turn"] <= 1,
+    ),
     ("--turns 4.. --flagged", lambda row: row["turn"] >= 4 and _flagged(row)),
     ("--turns 1 --no-flagged --min-rating 3", lambda row: row["turn"] == 1 and not _flagged(row)),
     ("--redacted --moderation violence", lambda row: row["redacted"] and _flagged(row)),
     ("--id chat-07 --id chat-02 --id chat-99", lambda row: row["conversation_id"] in ("chat-07", "chat-02")),
-    ("--no-redacted --min-prompt-chars 10 --max-prompt-chars 40", lambda row: not row["redacted"] and 10 <= _prompt_chars(row) <= 40),
+    (
+        "--no-redacted --min-prompt-chars 10 --max-prompt-chars 40",
+        lambda row: not row["redacted"] and 10 <= _prompt_chars(row) <= 40,
+    ),
     ('--search=red -poem gard* "house garden"', lambda row: row["conversation_id"] == "chat-08"),
     ("--domain coding --domain legal --task debugging --tag code-pasted --max-rating 5", lambda row: False),
 ]
@@ -54,6 +63,15 @@ def test_resume_goes_on_where_python_stopped(filled: Path) -> None:
     assert_one_line(nonsense, 1, "results.token")
     assert [row["row_index"] for row in lines(resumed)] == [1, 2, 3]
     assert [row["row_index"] for row in lines(filtered)] == [2, 4, 6, 8, 9]
+
+
+def test_the_token_after_first_resumes_the_same_results(filled: Path) -> None:
+    with Store(filled) as store:
+        english = store.select(language="en")
+        first = english.first()
+        assert first is not None and first.row_index == 0
+        rest = store.select(language="en", resume=english.token)
+        assert [chat.row_index for chat in rest] == [2, 4, 6, 8, 9]
 
 
 def test_a_usage_error_is_one_line_that_names_what_would_be_right(filled: Path) -> None:

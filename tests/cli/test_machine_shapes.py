@@ -10,7 +10,8 @@ STATUS_KEYS = {
     "size_bytes",
 }  # fmt: skip
 CHAT_KEYS = {
-    "conversation_id", "row_index", "origin", "model", "language", "turn", "redacted", "flagged", "timestamp", "labels", "messages",
+    "conversation_id", "row_index", "origin", "model", "language", "turn", "redacted", "flagged", "timestamp", "labels",
+    "messages",
 }  # fmt: skip
 SYNC_KEYS = {"rows_added", "rows_rejected", "rows_skipped", "seconds", "requests", "bytes", "complete"}
 
@@ -27,9 +28,13 @@ def test_sync_json_ends_with_one_object_of_what_was_done(tmp_path: Path, store_p
     assert isinstance(again["seconds"], float) and again["requests"] == 0
 
 
-def test_status_json_is_one_object_also_of_an_empty_and_a_missing_store(filled: Path, empty: Path, tmp_path: Path) -> None:
+def test_status_json_is_one_object_also_of_an_empty_and_a_missing_store(
+    filled: Path, empty: Path, tmp_path: Path
+) -> None:
     nowhere = tmp_path / "none" / "none.db"
-    status, *others = map(the_json, run_all(*(("status", "--json", "--store", path) for path in (filled, empty, nowhere))))
+    status, *others = map(
+        the_json, run_all(*(("status", "--json", "--store", path) for path in (filled, empty, nowhere)))
+    )
     assert status.keys() >= STATUS_KEYS
     assert (status["dataset"], status["config"], status["split"]) == ("local/chats.jsonl", "default", "train")
     assert (status["rows"], status["total_rows"], status["rejected"]) == (10, 13, 3)

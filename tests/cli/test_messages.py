@@ -59,7 +59,9 @@ def test_control_characters_of_a_chat_reach_no_terminal(tmp_path: Path, store_pa
     row["conversation"][1]["content"] = HOSTILE
     with Store(store_path) as store:
         store.sync(write_rows(tmp_path / "hostile.jsonl", [row]))
-    outputs = run_all(*((*args, "--store", store_path) for args in (("query",), ("show", "0"), ("count", "--by", "model"))))
+    outputs = run_all(
+        *((*args, "--store", store_path) for args in (("query",), ("show", "0"), ("count", "--by", "model")))
+    )
     for done in outputs:
         assert (done.returncode, done.stderr) == (0, "")
         assert not {char for char in HOSTILE if not char.isprintable()} & set(done.stdout)

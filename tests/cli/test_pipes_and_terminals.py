@@ -16,10 +16,14 @@ from tests.cli.program import CHATS, PROGRAM, SENTENCE, assert_one_line, chat, r
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash for pipefail")
 def test_a_reader_that_leaves_early_ends_the_program_quietly(tmp_path: Path, store_path: Path) -> None:
     with Store(store_path) as store:
-        store.sync(write_rows(tmp_path / "many.jsonl", [chat(n, "gpt-4", "English", [f"{n} " * 400] * 2) for n in range(400)]))
+        store.sync(
+            write_rows(tmp_path / "many.jsonl", [chat(n, "gpt-4", "English", [f"{n} " * 400] * 2) for n in range(400)])
+        )
     for command in ("query --json", "query", "export --format jsonl"):
         script = f"{' '.join(PROGRAM)} {command} --store {store_path} | head -1"
-        done = subprocess.run(["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True, timeout=50, check=False)
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True, timeout=50, check=False
+        )
         assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1), command
 
 
@@ -27,7 +31,9 @@ def _with_terminal(*args: object) -> tuple[int, str, str]:
     """Exit code, stdout (a pipe), and what a terminal on stderr was sent."""
     ours, theirs = pty.openpty()
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
-    with subprocess.Popen([*PROGRAM, *map(str, args)], stdout=subprocess.PIPE, stderr=theirs, env=environment) as process:
+    with subprocess.Popen(
+        [*PROGRAM, *map(str, args)], stdout=subprocess.PIPE, stderr=theirs, env=environment
+    ) as process:
         os.close(theirs)
         seen = b""
         with suppress(OSError):  # Linux says EIO where the other end is closed
@@ -75,7 +81,9 @@ def test_purge_leaves_no_byte_of_a_chat_in_the_folder(tmp_path: Path) -> None:
             file.close()
 
 
-@pytest.mark.parametrize("content", [b"notes of mine, not a store\n" * 100, b"SQLite format 3\x00"], ids=["text", "other-sqlite"])
+@pytest.mark.parametrize(
+    "content", [b"notes of mine, not a store\n" * 100, b"SQLite format 3\x00"], ids=["text", "other-sqlite"]
+)
 def test_purge_refuses_a_file_that_is_not_a_store(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes"
     if content.startswith(b"SQLite"):

@@ -23,7 +23,7 @@ async def _fill(path: Path, chats: Sequence[Conversation], index_replies: bool) 
     await database.open(create=True)
     try:
         writer = Writer(database)
-        _, run_id = await writer.begin(_state(len(chats), index_replies), "a test")
+        _, run_id = await writer.begin(_state(len(chats), index_replies), "a test", rows=len(chats))
         half = len(chats) // 2
         for start, stop in ((0, half), (half, len(chats))):
             rows = [prepare(chat, index_replies=index_replies) for chat in chats[start:stop]]

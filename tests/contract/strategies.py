@@ -37,7 +37,7 @@ _TIMES = (
 
 texts = st.lists(st.sampled_from(_WORDS), max_size=5).map(" ".join) | st.text(max_size=6)
 names = st.sampled_from(_NAMES) | st.text(max_size=3)
-scores = st.sampled_from(_SCORES) | st.floats(0, 1) | st.none()
+scores = st.sampled_from(_SCORES) | st.floats(0, 1)
 
 
 @st.composite
@@ -45,7 +45,7 @@ def _moderations(draw: st.DrawFn, messages: int) -> tuple[ModerationSummary, Pac
     per_message = []
     for _ in range(messages):
         raised = draw(st.sets(st.sampled_from(MODERATION_CATEGORIES), max_size=2))
-        scored = draw(st.dictionaries(st.sampled_from(MODERATION_CATEGORIES), scores, max_size=3))
+        scored = draw(st.dictionaries(st.sampled_from(MODERATION_CATEGORIES), scores | st.none(), max_size=3))
         per_message.append(
             Moderation(
                 flagged=draw(st.booleans()),
@@ -75,7 +75,9 @@ def _conversation(draw: st.DrawFn, row_index: int) -> Conversation:
         row_index=row_index,
         conversation_id=draw(names),
         model=draw(names),
-        messages=tuple(Message(role="assistant" if at % 2 else "user", content=text) for at, text in enumerate(contents)),
+        messages=tuple(
+            Message(role="assistant" if at % 2 else "user", content=text) for at, text in enumerate(contents)
+        ),
         language=draw(st.sampled_from(_LANGUAGES)),
         redacted=draw(st.booleans()),
         timestamp=draw(st.none() | st.sampled_from(_TIMES)),
@@ -94,7 +96,9 @@ def conversations(draw: st.DrawFn, max_size: int = 12) -> list[Conversation]:
 
 # ------------------------------------------------------------------------------------------------------- queries
 
-_number = st.integers(-1, 30) | st.sampled_from(_RATINGS) | st.floats(-1, 30) | st.sampled_from([2**62, -(2**63) + 1, 0.1])
+_number = (
+    st.integers(-1, 30) | st.sampled_from(_RATINGS) | st.floats(-1, 30) | st.sampled_from([2**62, -(2**63) + 1, 0.1])
+)
 _BY_FIELD: dict[str, st.SearchStrategy[Any]] = {
     "conversation_id": names,
     "model": names | st.just("claude-v1"),
@@ -112,7 +116,7 @@ _BY_KIND: dict[Kind, st.SearchStrategy[Any]] = {
 
 def _values(field: str) -> st.SearchStrategy[Any]:
     if field.startswith("moderation_score."):
-        return scores.filter(lambda score: score is not None)
+        return scores
     return _BY_FIELD[field] if field in _BY_FIELD else _BY_KIND[FIELDS[field].kind]
 
 
@@ -151,7 +155,9 @@ _leaves = st.sampled_from(EVERY_CONDITION).flatmap(lambda pair: conditions(*pair
 expressions = st.recursive(
     _leaves,
     lambda inner: (
-        st.lists(inner, max_size=3).map(all_of) | st.lists(inner, max_size=3).map(any_of) | inner.map(lambda part: ~part)
+        st.lists(inner, max_size=3).map(all_of)
+        | st.lists(inner, max_size=3).map(any_of)
+        | inner.map(lambda part: ~part)
     ),
     max_leaves=6,
 )

@@ -109,9 +109,13 @@ def wait_for_rows(process: "subprocess.Popen[str]", store: Path, rows: int) -> N
 def contents(store: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Every table that holds something of rows, but for what two runs may differ in: seq and times."""
     with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
-        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        names = [
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        ]
         # The full-text index's own pages are laid out by transaction; its words per row are in docsize.
-        shown = [name for name in names if not name.startswith(("sqlite_", "sync_run")) and not name.endswith(_FTS_INTERNAL)]
+        shown = [
+            name for name in names if not name.startswith(("sqlite_", "sync_run")) and not name.endswith(_FTS_INTERNAL)
+        ]
         return {name: sorted(connection.execute(_selected(connection, name)), key=repr) for name in shown}
 
 

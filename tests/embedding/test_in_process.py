@@ -32,7 +32,7 @@ def test_a_server_answers_200_requests_at_once_while_a_sync_fills_its_store(stor
 
 
 def _rows() -> list[Conversation]:
-    rows = enumerate(generated.rows(ROWS))
+    rows = enumerate(generated.rows(ROWS, moderation=False))
     return [conversation_from_row(row, number, origin=Origin.CACHE) for number, row in rows]
 
 

@@ -82,5 +82,3 @@ def refusal(store: Path, *sources: Path, kind: type[LmsysStoreError], dataset: s
             assert head or remedy
             return str(error)
     raise AssertionError(f"the sync ended without {kind.__name__}")
-
-

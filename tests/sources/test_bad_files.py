@@ -32,7 +32,12 @@ def test_a_directory_without_files_to_read_says_which_it_looks_for(tmp_path: Pat
 
 
 def test_a_file_of_another_kind_is_refused_by_name_or_content(tmp_path: Path, store_path: Path) -> None:
-    files = {"chats.csv": b"a,b\n1,2\n", "a.parquet": b"this is plain text" * 9, "b.parquet": b"", "c.jsonl": b"%PDF-1.7\nnot json\n"}
+    files = {
+        "chats.csv": b"a,b\n1,2\n",
+        "a.parquet": b"this is plain text" * 9,
+        "b.parquet": b"",
+        "c.jsonl": b"%PDF-1.7\nnot json\n",
+    }
     for name, content in files.items():
         path = tmp_path / name
         path.write_bytes(content)
@@ -62,7 +67,9 @@ def test_one_shard_of_several_without_the_columns_stops_before_the_first_row(tmp
 
 
 @pytest.mark.parametrize("kept", [1, 4, 8, 0.3, 0.9, -1, -8, -30], ids=str)
-def test_a_parquet_file_cut_anywhere_is_refused_and_the_whole_one_then_taken(tmp_path: Path, store_path: Path, kept: float) -> None:
+def test_a_parquet_file_cut_anywhere_is_refused_and_the_whole_one_then_taken(
+    tmp_path: Path, store_path: Path, kept: float
+) -> None:
     whole = small_parquet(tmp_path / "whole" / "a.parquet", 0, 50, group=10).read_bytes()
     cut = tmp_path / "a.parquet"
     cut.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
@@ -77,7 +84,9 @@ def test_a_parquet_file_cut_anywhere_is_refused_and_the_whole_one_then_taken(tmp
 def _damage(path: Path, group: int) -> None:
     """Overwrite the middle of a text column's data page in one row group."""
     chunk = pq.ParquetFile(path).metadata.row_group(group)
-    texts = max((chunk.column(number) for number in range(chunk.num_columns)), key=lambda column: column.total_compressed_size)
+    texts = max(
+        (chunk.column(number) for number in range(chunk.num_columns)), key=lambda column: column.total_compressed_size
+    )
     content = bytearray(path.read_bytes())
     begin = texts.dictionary_page_offset if texts.has_dictionary_page else texts.data_page_offset
     end = begin + texts.total_compressed_size
@@ -106,7 +115,7 @@ def test_damage_in_a_later_row_group_keeps_the_pages_before_it(tmp_path: Path, s
 
 @pytest.mark.parametrize("kept", [5, 0.5, 0.97, -4], ids=str)
 def test_a_gzip_file_cut_anywhere_is_refused(tmp_path: Path, store_path: Path, kept: float) -> None:
-    path = small_jsonl(tmp_path / "a.jsonl.gz", [row(number, prompt=f"{number ** 7}") for number in range(300)])
+    path = small_jsonl(tmp_path / "a.jsonl.gz", [row(number, prompt=f"{number**7}") for number in range(300)])
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content)) if isinstance(kept, float) else kept])
     assert str(path) in refusal(store_path, path, kind=SourceFormatError)
@@ -137,7 +146,12 @@ def test_the_program_ends_with_one_line_and_exit_code_1(tmp_path: Path) -> None:
     small_jsonl(columns, [{"text": SECRET}])
     damaged = write_parquet(tmp_path / "damaged.parquet", 300, group=100)
     _damage(damaged, 2)
-    sources = {tmp_path / "none.parquet": "there is no file", cut: "whole Parquet", columns: "model", damaged: "damaged"}
+    sources = {
+        tmp_path / "none.parquet": "there is no file",
+        cut: "whole Parquet",
+        columns: "model",
+        damaged: "damaged",
+    }
     runs = run_all(*(("sync", path, "--store", tmp_path / f"{path.name}.db") for path in sources))
     for (path, words), done in zip(sources.items(), runs, strict=True):
         assert_one_line(done, 1, path, words)

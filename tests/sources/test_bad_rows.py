@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lmsys_store import Store
 from lmsys_store.errors import InvalidRowError
-from tests.cli.program import the_json, run
+from tests.cli.program import run, the_json
 from tests.sources.chats import SECRET, contents, ids, numbered, row, small_jsonl
 
 MODERATION = [{"categories": {}, "category_scores": {}, "flagged": False}]
@@ -116,12 +116,25 @@ def test_a_wrong_row_of_a_parquet_file_is_a_reject_too(tmp_path: Path, store_pat
         assert store.check().ok and store.status().rows == 25
 
 
-ODD = ["", "\x00", "a\x00b\x00", "\u202eשלום عليكم\u202c", "👩‍👩‍👧‍👦🏳️‍🌈", "\ufeff\ufffe\uffff", "e\u0301 é", "\r\n\t\x1b[31m", "\U0010ffff", "x" * 300_000]
+ODD = [
+    "",
+    "\x00",
+    "a\x00b\x00",
+    "\u202eשלום عليكم\u202c",
+    "👩‍👩‍👧‍👦🏳️‍🌈",
+    "\ufeff\ufffe\uffff",
+    "e\u0301 é",
+    "\r\n\t\x1b[31m",
+    "\U0010ffff",
+    "x" * 300_000,
+]
 
 
 @settings(max_examples=15)
 @given(texts=st.lists(st.text(st.characters(codec="utf-8"), max_size=40), min_size=1, max_size=8))
-def test_any_text_comes_back_exactly_through_jsonl_and_parquet(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+def test_any_text_comes_back_exactly_through_jsonl_and_parquet(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
     _assert_round_trip(tmp_path_factory.mktemp("odd"), texts)
 
 

@@ -46,7 +46,9 @@ def test_a_file_that_is_no_store_is_refused_and_left_as_it_was(tmp_path: Path) -
         assert path.read_bytes() == before
     with pytest.raises(NotAStoreError, match="directory; a store is one file"):
         Store(tmp_path).open()
-    for done in run_all(("sync", source, "--store", tmp_path / "notes.txt"), ("query", "--store", tmp_path / "other.db")):
+    for done in run_all(
+        ("sync", source, "--store", tmp_path / "notes.txt"), ("query", "--store", tmp_path / "other.db")
+    ):
         assert_one_line(done, 1, "not an lmsys_store", "--store")
 
 
@@ -57,7 +59,7 @@ def test_a_store_of_a_newer_schema_is_refused_and_left_as_it_was(tmp_path: Path,
     with closing(sqlite3.connect(store_path)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     before = store_path.read_bytes()
-    with pytest.raises(SchemaTooNewError, match="9999.*upgrade"):
+    with pytest.raises(SchemaTooNewError, match=r"9999.*upgrade"):
         Store(store_path).open()
     for done in run_all(("sync", source, "--store", store_path), ("status", "--json", "--store", store_path)):
         assert_one_line(done, 1, "9999", "pip install --upgrade lmsys-store")

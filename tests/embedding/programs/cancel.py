@@ -33,7 +33,9 @@ async def sync_rounds() -> dict[str, object]:
     cancelled = 0
     problems = []
     for number in range(rounds):
-        place = path.with_name(f"{path.stem}-{number // 10}.db")  # a new store from time to time, so that rows are missing
+        place = path.with_name(
+            f"{path.stem}-{number // 10}.db"
+        )  # a new store from time to time, so that rows are missing
         async with AsyncStore(place) as store:
             cancelled += await cut_short(lambda store=store: store.sync(source))  # type: ignore[misc]
             problems += await left_over(store, place, number)
@@ -45,8 +47,8 @@ async def sync_rounds() -> dict[str, object]:
 
 
 async def left_over(store: AsyncStore, place: Path, number: int) -> list[str]:
-    """What a cancelled sync left: nothing of it may be in the way of the next, which has all but nothing to do."""
-    await store.sync(source, limit=1)
+    """What a cancelled sync left: nothing of it may be in the way of the next, which stores a page at most."""
+    await store.sync(source, limit=1000)
     problems = []
     if not write_lock_is_free(place):
         problems.append(f"round {number}: the write lock is held")

@@ -1,4 +1,6 @@
-"""An AsyncStore in another loop, and both classes after close. Arguments: Store, AsyncStore, close or purge; a store, its source."""
+"""An AsyncStore in another loop, and both classes after close.
+
+Arguments: Store, AsyncStore, close or purge; a store, its source."""
 
 import asyncio
 import sys
@@ -12,6 +14,10 @@ from tests.embedding.resources import Held, report
 
 what, path, source = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 AsyncUse = Callable[[], Awaitable[object]]
+
+
+def file_is_there() -> bool:
+    return path.exists()
 
 
 async def name_of(use: AsyncUse) -> str:
@@ -59,7 +65,7 @@ async def awaiting() -> dict[str, object]:
     await store.close()
     await store.close()
     closed = await names_of(uses_of(store, half) | {"purge": store.purge})
-    return {"elsewhere": elsewhere, "usable": usable, "closed": closed, "file": path.exists()}
+    return {"elsewhere": elsewhere, "usable": usable, "closed": closed, "file": file_is_there()}
 
 
 async def meddling() -> dict[str, object]:
@@ -68,7 +74,7 @@ async def meddling() -> dict[str, object]:
     await store.sync(source)
     use = {"close": store.close, "purge": store.purge}[what]
     found = await in_another_loop({what: use})
-    file, usable = path.exists(), await name_of(lambda: store.get(0))
+    file, usable = file_is_there(), await name_of(lambda: store.get(0))
     await store.close()
     return {"elsewhere": found, "file": file, "usable": usable}
 
@@ -100,5 +106,8 @@ def blocking() -> dict[str, object]:
 
 
 before = Held.now()
-found = {"Store": blocking, "AsyncStore": lambda: asyncio.run(awaiting())}.get(what, lambda: asyncio.run(meddling()))()
+if what == "Store":
+    found = blocking()
+else:
+    found = asyncio.run(awaiting() if what == "AsyncStore" else meddling())
 report(**found, excess=before.excess())

@@ -29,9 +29,13 @@ async def main() -> None:
     excess = before.excess()
     ticking.cancel()
     report(
-        added=synced.rows_added, seen=seen == list(range(2000)), got=one is not None and one.row_index == 1999, same=counted == english > 0,
-        ticks=ticks, excess=excess,
-    )  # fmt: skip
+        added=synced.rows_added,
+        seen=seen == list(range(2000)),
+        got=one is not None and one.row_index == 1999,
+        same=counted == english > 0,
+        ticks=ticks,
+        excess=excess,
+    )
 
 
 asyncio.run(main())

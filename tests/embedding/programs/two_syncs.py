@@ -17,7 +17,7 @@ async def begun(store: AsyncStore) -> "asyncio.Task[object]":
     told = asyncio.Event()
     task = asyncio.create_task(store.sync(source, on_progress=lambda _: told.set()))
     await told.wait()
-    return task  # type: ignore[return-value]
+    return task
 
 
 async def both(first: AsyncStore, second: AsyncStore) -> dict[str, object]:

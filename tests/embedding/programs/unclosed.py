@@ -53,7 +53,11 @@ async def async_dropped() -> None:
 
 
 if how.startswith("async_"):
-    asyncio.run({"opened": async_opened, "synced": async_synced, "iterating": async_iterating, "dropped": async_dropped}[how[6:]]())
+    asyncio.run(
+        {"opened": async_opened, "synced": async_synced, "iterating": async_iterating, "dropped": async_dropped}[
+            how[6:]
+        ]()
+    )
 else:
     {"opened": opened, "synced": synced, "iterating": iterating, "dropped": dropped}[how]()
 report(reached_the_end=True)
