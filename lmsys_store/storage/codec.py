@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import ColumnElement, Select, bindparam, select, union_all
 
 from lmsys_store.errors import StoreCorruptError
 from lmsys_store.records import NO_LABELS, Conversation, Labels, Message, ModerationSummary, Origin, PackedModeration
@@ -39,13 +39,26 @@ def select_conversations(*, with_moderation: bool) -> Select[Any]:
     return select(*columns).select_from(source)
 
 
-def page_statement(selected: Select[Any]) -> Select[Any]:
-    """One keyset page in row order: parameters ``last``, ``bound`` (of seq) and ``size``."""
+def page_statement(selected: Select[Any], *wheres: ColumnElement[bool]) -> Select[Any]:
+    """One keyset page in row order of the rows that satisfy any of ``wheres`` (default: of all).
+
+    Its parameters are ``last``, ``bound`` (of seq) and ``size``. Several conditions are asked one by one, a page of row
+    indexes each, so that each may use an index of its own.
+    """
+    if len(wheres) <= 1:
+        return _keyset(selected.where(*wheres))
+    pages = [_keyset(select(conversation.c.row_index).where(where)).subquery() for where in wheres]
+    indexes = union_all(*(select(page.c.row_index) for page in pages))
     return (
-        selected.where(conversation.c.row_index > bindparam("last"), conversation.c.seq <= bindparam("bound"))
+        selected.where(conversation.c.row_index.in_(indexes))
         .order_by(conversation.c.row_index)
         .limit(bindparam("size"))
     )
+
+
+def _keyset(statement: Select[Any]) -> Select[Any]:
+    after = (conversation.c.row_index > bindparam("last"), conversation.c.seq <= bindparam("bound"))
+    return statement.where(*after).order_by(conversation.c.row_index).limit(bindparam("size"))
 
 
 def conversation_of(row: Sequence[Any], origin: Origin) -> Conversation:

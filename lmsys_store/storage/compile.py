@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, bindparam, false, func, literal_column, or_, select, true
 
 from lmsys_store.errors import QueryError
-from lmsys_store.expressions import FIELDS, And, Condition, Expression, Not, Or, Search
+from lmsys_store.expressions import FIELDS, And, Condition, Expression, Not, Or, Search, all_of
 from lmsys_store.records import MODERATION_CATEGORIES
 from lmsys_store.search import Term, parse
 from lmsys_store.storage.codec import EPOCH, MICROSECOND
@@ -42,6 +42,25 @@ def compile_query(expression: Expression, *, replies_indexed: bool) -> Compiled:
         case Condition(field, operator, value):
             return _tag_condition(operator, value) if field == "tag" else _condition(field, operator, value)
     raise AssertionError(f"unknown expression {expression!r}")
+
+
+def alternatives(expression: Expression) -> list[Expression]:
+    """The expression as disjoint ones with one value each, if it asks for a few values of an indexed field; else alone.
+
+    An index hands out the rows of *one* value in row order; those of several would have to be sorted, or all rows scanned.
+    """
+    parts = expression.parts if isinstance(expression, And) else (expression,)
+    for number, part in enumerate(parts):
+        if isinstance(part, Condition) and part.operator == "in_" and part.field in _INDEXED_TEXTS:
+            values = part.value if isinstance(part.value, tuple) else ()
+            if 2 <= len(values) <= _MOST_ALTERNATIVES:
+                others = parts[:number] + parts[number + 1 :]
+                return [all_of((Condition(part.field, "eq", value), *others)) for value in values]
+    return [expression]
+
+
+_INDEXED_TEXTS: Final = ("conversation_id", "model", "language", "domain")
+_MOST_ALTERNATIVES: Final = 16
 
 
 def column_of(field: str) -> ColumnElement[Any]:

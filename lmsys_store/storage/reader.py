@@ -16,7 +16,7 @@ from lmsys_store.expressions import FIELDS
 from lmsys_store.query import Query
 from lmsys_store.records import Conversation, Origin
 from lmsys_store.storage.codec import EPOCH, MICROSECOND, conversation_of, page_statement, select_conversations
-from lmsys_store.storage.compile import column_of, compile_query
+from lmsys_store.storage.compile import alternatives, column_of, compile_query
 from lmsys_store.storage.coverage import Interval
 from lmsys_store.storage.engine import Database
 from lmsys_store.storage.tables import conversation, coverage, rejected_row, store, sync_run, tombstone
@@ -88,8 +88,9 @@ class Reader:
         Raises:
             QueryError: it searches replies, and the store does not index them.
         """
-        where = compile_query(query.expression, replies_indexed=state.index_replies)
-        return page_statement(select_conversations(with_moderation=with_moderation).where(where))
+        parts = alternatives(query.expression)
+        wheres = [compile_query(part, replies_indexed=state.index_replies) for part in parts]
+        return page_statement(select_conversations(with_moderation=with_moderation), *wheres)
 
     async def page(self, statement: PageStatement, last: int, bound: int, size: int) -> tuple[Sequence[Row], int]:
         """Up to ``size`` rows after row index ``last``, with the store's generation as it was after reading them."""

@@ -40,7 +40,7 @@ def _assert_same(store: Store, query: Query, chats: Sequence[Conversation]) -> N
 
 
 @given(chats=conversations(), asked=st.lists(queries, min_size=4, max_size=10))
-@settings(max_examples=20)
+@settings(max_examples=15)
 def test_select_and_count_answer_any_query_as_matches_does(
     store_class: StoreClass, folder: Path, chats: list[Conversation], asked: list[Query]
 ) -> None:
@@ -76,7 +76,7 @@ def test_full_text_search_answers_as_matches_does(
 
 
 @given(chats=conversations(), query=queries, field=st.sampled_from(PLAIN_FIELDS))
-@settings(max_examples=12)
+@settings(max_examples=8)
 def test_facet_counts_what_matches_with_the_values_that_records_have(
     store_class: StoreClass, folder: Path, chats: list[Conversation], query: Query, field: str
 ) -> None:

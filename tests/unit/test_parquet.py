@@ -136,13 +136,13 @@ def _spoil(draw: st.DrawFn, row: dict[str, Any]) -> None:
         moderation.pop()
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(batches())
 def test_the_quick_way_and_the_plain_way_agree(batch: Any) -> None:
     assert outcomes(batch) == [outcome(row) for row in batch.to_pylist()]
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(batches(), st.integers(1, 3))
 def test_a_file_gives_what_its_batches_hold(tmp_path: Path, batch: Any, group: int) -> None:
     """Any interval of rows, over row groups of any size, with ``start`` where it was asked for."""

@@ -7,14 +7,24 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from lmsys_store.errors import InvalidRowError, NotLoadedError
-from lmsys_store.records import DATASET_SPELLING, MODERATION_CATEGORIES, CodedModeration, Origin, PackedModeration
+from lmsys_store.records import (
+    DATASET_SPELLING,
+    MODERATION_CATEGORIES,
+    CodedModeration,
+    Conversation,
+    Message,
+    Origin,
+    PackedModeration,
+)
 from lmsys_store.rows import REQUIRED_COLUMNS, conversation_from_row, row_from_conversation
 from tests.unit.strategies import valid_rows
 
 USER = {"role": "user", "content": "hi"}
 REPLY = {"role": "assistant", "content": "hello"}
+PACKED = {"moderation_summary", "packed_moderation"}
 SPELLED = list(DATASET_SPELLING.values())
 
 
@@ -57,8 +67,8 @@ REFUSED = {
     "the assistant first": (row(REPLY, USER), "the first message is not the user's"),
     "the user twice": (row(USER, USER), "message 1 has the same role as the one before it"),
     "the assistant twice": (row(USER, REPLY, REPLY), "message 2 has the same role as the one before it"),
-    "an id of another type": (row(conversation_id=5), "conversation_id has the wrong type"),
-    "a model of another type": (row(model=["gpt-4"]), "model has the wrong type"),
+    "an id of another type": (row(conversation_id=5), "conversation_id is of type int, not a string"),
+    "a model of another type": (row(model=["gpt-4"]), "model is of type list, not a string"),
     "a turn of text": (row(turn="1"), "turn is of type str, not an integer"),
     "a turn of a bool": (row(turn=True), "turn is of type bool, not an integer"),
     "a turn of a fraction": (row(turn=1.5), "turn is of type float, not an integer"),
@@ -278,6 +288,24 @@ def test_a_conversation_survives_the_way_to_a_row_and_back(value: dict[str, Any]
 def test_a_conversation_as_json_text_is_the_same_conversation(value: dict[str, Any]) -> None:
     as_text = value | {"conversation": json.dumps(value["conversation"])}
     assert conversation_from_row(as_text, 0) == conversation_from_row(value, 0)
+
+
+@given(valid_rows())
+def test_a_conversation_from_a_row_is_no_less_than_a_validated_one(value: dict[str, Any]) -> None:
+    """Rows are checked by hand and assembled unchecked, for speed; nothing may show it."""
+    chat = conversation_from_row(value, 0)
+    assert Conversation.model_validate(dict(chat), strict=True) == chat
+    assert Conversation.model_validate_json(chat.model_dump_json(exclude=PACKED)) == chat.model_copy(update=dict.fromkeys(PACKED))
+    assert all(type(message) is Message for message in chat.messages)
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(chat, "model", "other")  # noqa: B010  # a type checker would refuse the plain assignment
+
+
+def test_a_changed_copy_of_a_conversation_leaves_the_others_alone() -> None:
+    chat, other = conversation_from_row(row(), 0), conversation_from_row(row(), 1)
+    assert chat.model_copy(update={"model": "claude-1"}).model == "claude-1"
+    assert chat.model_fields_set == other.model_fields_set == set(Conversation.model_fields)
+    assert (chat.model, other.model) == ("gpt-4", "gpt-4")
 
 
 def test_a_row_needs_the_moderation_that_was_not_loaded() -> None:
