@@ -4,9 +4,11 @@ It owns an event loop in a daemon thread and hops there once a call, or once a p
 decoded in the calling thread.
 """
 
+import atexit
 import os
 import threading
 import warnings
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
@@ -29,6 +31,7 @@ from lmsys_store.storage.reader import Reject
 from lmsys_store.store import AsyncStore, Explanation, StoreStatus
 
 T = TypeVar("T")
+_EXIT_SECONDS: Final = 5.0
 _INTERRUPT_SECONDS: Final = 60.0  # a page being written ends in far less
 
 
@@ -48,7 +51,7 @@ class _LoopThread:
             ready.set_result(portal)
             await portal.sleep_until_stopped()
 
-    def call(self, function: Callable[[], Awaitable[T]]) -> T:
+    def call(self, function: Callable[[], Awaitable[T]], timeout: float | None = None) -> T:
         """Run a coroutine function in the loop and wait for it; an interruption (Ctrl-C) cancels it and waits."""
         if os.getpid() != self._process:
             raise ForkedStoreError(
@@ -64,7 +67,7 @@ class _LoopThread:
 
         future = self._portal.start_task_soon(run)
         try:
-            return future.result()
+            return future.result(timeout)
         except BaseException:
             if not future.done():
                 future.cancel()
@@ -107,16 +110,26 @@ class Store:
                     thread.stop()
                     raise
                 self._thread = thread
+                _left_open.add(self)
         return self
 
     def close(self) -> None:
         """Finish what is being written and close all connections; calling it again does nothing."""
         with self._lock:
             thread, self._thread = self._thread, None
+        _left_open.discard(self)
         if thread is not None:
             with suppress(ForkedStoreError):
                 thread.call(self._async.close)
             thread.stop()
+
+    def _close_at_exit(self) -> None:
+        """Warn, and end the loop's tasks quietly; but hold up the interpreter's exit only shortly."""
+        warnings.warn(f"unclosed {self!r}: use 'with', or close()", ResourceWarning, stacklevel=2)
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            with suppress(Exception):
+                thread.call(self._async.close, timeout=_EXIT_SECONDS)
 
     def __enter__(self) -> Self:
         return self.open()
@@ -225,6 +238,15 @@ class Store:
         """Close the store and remove it: its files are overwritten, then unlinked."""
         self._call(self._async.purge)
         self.close()
+
+
+_left_open: "weakref.WeakSet[Store]" = weakref.WeakSet()
+
+
+@atexit.register
+def _close_left_open() -> None:
+    for store in list(_left_open):
+        store._close_at_exit()
 
 
 class Results(ResultsBase):

@@ -81,6 +81,8 @@ def parse(text: str) -> tuple[Term, ...]:
     ('sauc',) True False
     ('beef',) False True
     """
+    if not isinstance(text, str):
+        raise QueryError(f"search needs a text, not {text!r}")
     found = []
     for match in _TERM.finditer(text):
         raw = match["phrase"] if match["phrase"] is not None else match["word"]

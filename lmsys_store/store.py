@@ -105,8 +105,8 @@ class AsyncStore:
 
     async def close(self) -> None:
         """Finish what is being written and close all connections; calling it again does nothing."""
-        self._open = False
         await self._database.close()
+        self._open = False
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -258,7 +258,7 @@ class AsyncStore:
             StoreLockedError: another sync holds the store.
             SourceError: the source cannot be read, or is of another data set; what was stored before stays.
         """
-        await self._reader.state()  # refuses a closed store, another loop or a forked child before anything is touched
+        self._database.usable()
         async with lock.sync_lock(self.path, wait):
             return await ingest.ingest(
                 await _opened(sources, dataset),
@@ -284,11 +284,13 @@ class AsyncStore:
         whole = (query or Query()).where(*conditions, Query.of(**filters).expression)
         if whole == Query():
             raise QueryError("delete needs a condition; to remove the whole store use purge()")
+        self._database.usable()
         async with lock.sync_lock(self.path, 0.0):
             return await self._writer.delete(whole, reason, forget=forget)
 
     async def purge(self) -> None:
         """Close the store and remove it: its files are overwritten, then unlinked."""
+        self._database.usable()
         async with lock.sync_lock(self.path, 0.0):
             await self.close()
             await purge_files(self.path)

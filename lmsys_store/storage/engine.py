@@ -177,8 +177,12 @@ class Database:
                 "this store was opened before a fork; in the child open it anew, and resume loops by token"
             )
 
-    def _engine(self) -> AsyncEngine:
-        """The reading engine, once it is sure that it may be used here: SQLAlchemy would hang in another loop."""
+    def usable(self) -> AsyncEngine:
+        """The reading engine, once it is sure that it may be used here: SQLAlchemy would hang in another loop.
+
+        Raises:
+            ForkedStoreError, StoreClosedError, WrongLoopError: it may not.
+        """
         self.refuse_after_fork()
         if self._readers is None:
             raise StoreClosedError(f"the store {self.path} is not open; use it inside 'with', or call open() first")
@@ -191,7 +195,7 @@ class Database:
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
-        readers = self._engine()
+        readers = self.usable()
         with _placed(self.path):
             async with readers.connect() as connection:
                 yield connection
@@ -210,7 +214,7 @@ class Database:
 
         Operations run one after the other, in the order they came. A cancelled caller does not stop its operation.
         """
-        self._engine()
+        self.usable()
         if not self._writable:
             raise StoreReadOnlyError(f"{self.path} cannot be written; copy the store to a place you can write")
         if self._queue is None:
@@ -256,6 +260,10 @@ class Database:
         """Finish what the writer has begun and close all connections; calling it again does nothing."""
         if self._forks != _Process.forks:
             return  # in a forked child these connections are the parent's
+        if self._loop is not None and self._loop.is_closed():
+            self._readers = self._writer_task = None  # its loop left first: nothing is left to await
+        if self._readers is not None:
+            self.usable()
         readers, self._readers = self._readers, None
         task, self._writer_task = self._writer_task, None
         if task is not None and self._queue is not None:

@@ -5,12 +5,15 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Final
 
-from anyio import to_thread
+import anyio
 from filelock import FileLock, Timeout
 
 from lmsys_store.errors import StoreLockedError, StoreReadOnlyError
 from lmsys_store.storage.writer import now
+
+_POLL_SECONDS: Final = 0.05
 
 
 def lock_path(store: Path) -> Path:
@@ -26,10 +29,15 @@ async def sync_lock(store: Path, wait: float) -> AsyncIterator[None]:
         StoreLockedError: another sync holds it, of this process or another.
     """
     path = lock_path(store)
-    # Not thread-local: acquired in a worker thread, released in whichever thread comes.
     lock = FileLock(path, mode=0o600, thread_local=False)
+    until = anyio.current_time() + wait
     try:
-        await to_thread.run_sync(lambda: lock.acquire(timeout=wait), abandon_on_cancel=False)
+        while not _acquired(lock):
+            if anyio.current_time() >= until:
+                raise Timeout(str(path))
+            await anyio.sleep(
+                _POLL_SECONDS
+            )  # asked anew, not awaited in a thread: a cancellation ends the waiting at once
     except Timeout:
         raise StoreLockedError(
             f"another sync holds {store}: {_holder(path)}; wait for it, or sync another store"
@@ -44,6 +52,14 @@ async def sync_lock(store: Path, wait: float) -> AsyncIterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _acquired(lock: FileLock) -> bool:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True
 
 
 def _holder(path: Path) -> str:

@@ -15,7 +15,9 @@ from lmsys_store.records import (
 )
 from lmsys_store.vocabulary import DOMAINS, TAGS, TASKS
 
-texts = st.one_of(st.text(), st.sampled_from(["", "\x00", "a\x00b", "مرحبا \u202e", "👩‍👩‍👧", "NAME_1 said hi", "\r\n\t"]))
+texts = st.one_of(
+    st.text(), st.sampled_from(["", "\x00", "a\x00b", "مرحبا \u202e", "👩‍👩‍👧", "NAME_1 said hi", "\r\n\t"])
+)
 scores = st.none() | st.floats(allow_nan=False)
 
 ROUND = ("user", "assistant")
@@ -32,7 +34,7 @@ moderations = st.builds(
     Moderation,
     flagged=st.booleans(),
     categories=st.fixed_dictionaries({name: st.booleans() for name in MODERATION_CATEGORIES}),
-    scores=st.fixed_dictionaries({name: scores for name in MODERATION_CATEGORIES}),
+    scores=st.fixed_dictionaries(dict.fromkeys(MODERATION_CATEGORIES, scores)),
 )
 
 
@@ -93,3 +95,10 @@ def conversations(draw: st.DrawFn, content: st.SearchStrategy[str] = texts) -> C
         moderation_summary=None if packed is None else packed.summary(),
         packed_moderation=packed,
     )
+
+
+def chat(**values: Any) -> Conversation:
+    """The simplest conversation that answers a search, with fields as given."""
+    messages = (Message(role="user", content="Red wine?"), Message(role="assistant", content="White."))
+    base: dict[str, Any] = {"row_index": 5, "conversation_id": "c5", "model": "gpt-4", "messages": messages}
+    return Conversation(**base | values)

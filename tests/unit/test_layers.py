@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": STORE | {"store", "blocking", "convert", "cli"},
     "__main__": {"cli"},
 }
-"""Part of the package (a module or a folder) to the parts it may import. The front door, ``__init__``, names all for type checkers."""
+"""Part of the package (a module or a folder) to the parts it may import; the front door names all of them, for type checkers."""
 
 ONLY_IN = {
     "sqlalchemy": {"storage"},
@@ -111,7 +111,9 @@ def _imports(module: str) -> list[Import]:
 
 
 IMPORTS = [found for module in MODULES for found in _imports(module)]
-OURS = [Import(i.module, i.name.partition(".")[2], i.at_import) for i in IMPORTS if i.name.split(".")[0] == "lmsys_store"]
+OURS = [
+    Import(i.module, i.name.partition(".")[2], i.at_import) for i in IMPORTS if i.name.split(".")[0] == "lmsys_store"
+]
 OTHERS = [found for found in IMPORTS if found.name.split(".")[0] not in ("lmsys_store", "__future__")]
 
 
@@ -142,12 +144,22 @@ def test_an_outside_package_stays_where_it_belongs(package: str) -> None:
 def test_a_pure_module_can_reach_nothing_outside(module: str) -> None:
     roots = {found.name.split(".")[0] for found in OTHERS if found.module == module}
     assert roots - NO_BYTES_IN_OR_OUT == set()
-    calls = [node.func for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
-    assert {call.id for call in calls if isinstance(call, ast.Name)} & {"open", "print", "input", "exec", "eval"} == set()
+    calls = [
+        node.func
+        for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+    ]
+    assert {call.id for call in calls if isinstance(call, ast.Name)} & {
+        "open",
+        "print",
+        "input",
+        "exec",
+        "eval",
+    } == set()
 
 
 def _cycle(edges: dict[str, set[str]]) -> list[str]:
-    """The nodes that remain when what imports nothing left is taken away, again and again: those of cycles, and what needs them."""
+    """What remains when all that imports nothing else is taken away, again and again: cycles, and what needs them."""
     left = {node: {target for target in targets if target != node} for node, targets in edges.items()}
     while free := [node for node, targets in left.items() if not targets & left.keys()]:
         for node in free:
@@ -192,7 +204,9 @@ def test_queries_and_records_load_nothing_heavy() -> None:
     assert _loaded_by(f"from lmsys_store import {names}\nQuery.of(language='en')") == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["query", "--help"], ["sync", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["query", "--help"], ["sync", "--help"]], ids=" ".join
+)
 def test_the_command_lines_help_loads_nothing_heavy(arguments: list[str]) -> None:
     program = (
         "import sys\nfrom lmsys_store.cli import main\n"
@@ -222,7 +236,7 @@ def test_the_names_for_type_checkers_are_the_public_names() -> None:
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
-        _ = lmsys_store.Nothing  # type: ignore[attr-defined]
+        _ = lmsys_store.Nothing
 
 
 # -------------------------------------------------------------------------------------------------------- errors
@@ -248,7 +262,8 @@ def _drawn() -> dict[str, str | None]:
 
 def test_every_error_is_drawn_where_it_hangs() -> None:
     bases = {
-        name: next((base.__name__ for base in kind.__bases__ if base.__name__ in ERRORS), None) for name, kind in ERRORS.items()
+        name: next((base.__name__ for base in kind.__bases__ if base.__name__ in ERRORS), None)
+        for name, kind in ERRORS.items()
     }
     assert _drawn() == bases
     assert [name for name, base in bases.items() if base is None] == ["LmsysStoreError"]

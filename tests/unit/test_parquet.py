@@ -75,8 +75,8 @@ def _values(names: Sequence[str], value: st.SearchStrategy[Any]) -> st.SearchStr
 
 def _moderations(kind: Any, holes: st.SearchStrategy[None]) -> st.SearchStrategy[Any]:
     scores, categories = kind.field("category_scores").type, kind.field("categories").type
-    width = 32 if scores.field(0).type == pa.float32() else 64
-    score = holes | st.floats(width=width) | st.sampled_from([0.0, -0.0, math.inf, 1.0])
+    narrow = scores.field(0).type == pa.float32()
+    score = holes | st.floats(width=32 if narrow else 64) | st.sampled_from([0.0, -0.0, math.inf, 1.0])
     return st.fixed_dictionaries(
         {
             "categories": holes | _values([field.name for field in categories], holes | st.booleans()),
@@ -122,7 +122,9 @@ def _row(draw: st.DrawFn, shape: Mapping[str, Any], entry: st.SearchStrategy[Any
 def _spoil(draw: st.DrawFn, row: dict[str, Any]) -> None:
     """Now and then a null list, a null struct, a null text, a wrong role or a missing entry."""
     messages, moderation = row["conversation"], row["openai_moderation"]
-    fault = draw(st.sampled_from(["none", "none", "lists", "moderation", "struct", "entry", "text", "role", "length", "id"]))
+    fault = draw(
+        st.sampled_from(["none", "none", "lists", "moderation", "struct", "entry", "text", "role", "length", "id"])
+    )
     at = draw(st.integers(0, max(len(messages) - 1, 0)))
     if fault in ("lists", "moderation"):
         row |= {"openai_moderation": None} | ({"conversation": None} if fault == "lists" else {})
@@ -131,7 +133,9 @@ def _spoil(draw: st.DrawFn, row: dict[str, Any]) -> None:
     elif messages and fault in ("struct", "entry"):
         (messages if fault == "struct" else moderation)[at] = None
     elif messages and fault in ("text", "role"):
-        messages[at] |= {"content": None} if fault == "text" else {"role": draw(st.sampled_from(["system", "user", None]))}
+        messages[at] |= (
+            {"content": None} if fault == "text" else {"role": draw(st.sampled_from(["system", "user", None]))}
+        )
     elif messages and fault == "length":
         moderation.pop()
 
@@ -162,7 +166,11 @@ def test_a_file_gives_what_its_batches_hold(tmp_path: Path, batch: Any, group: i
 
 def _clean_rows(count: int) -> list[dict[str, Any]]:
     messages = [{"content": "hi", "role": "user"}, {"content": "hello", "role": "assistant"}]
-    entry = {"categories": dict.fromkeys(SPELLED, False), "category_scores": dict.fromkeys(SPELLED, 0.5), "flagged": True}
+    entry = {
+        "categories": dict.fromkeys(SPELLED, False),
+        "category_scores": dict.fromkeys(SPELLED, 0.5),
+        "flagged": True,
+    }
     return [
         {"conversation_id": str(at), "model": "gpt-4", "conversation": messages, "openai_moderation": [entry, entry]}
         for at in range(count)
@@ -171,7 +179,9 @@ def _clean_rows(count: int) -> list[dict[str, Any]]:
 
 def test_clean_moderation_is_packed_from_its_columns() -> None:
     """Without this the property above could hold because the quick way is never gone."""
-    packed = [row["openai_moderation"] for row in rows_of(pa.RecordBatch.from_pylist(_clean_rows(3))) if isinstance(row, dict)]
+    packed = [
+        row["openai_moderation"] for row in rows_of(pa.RecordBatch.from_pylist(_clean_rows(3))) if isinstance(row, dict)
+    ]
     assert [type(moderation) for moderation in packed] == [CodedModeration] * 3
 
 
@@ -200,7 +210,9 @@ def test_a_conversation_column_of_json_texts_is_read() -> None:
 def test_dictionary_encoded_columns_are_read() -> None:
     rows = _clean_rows(3)
     batch = pa.RecordBatch.from_pylist(rows)
-    encoded = batch.set_column(batch.schema.get_field_index("model"), "model", batch.column("model").dictionary_encode())
+    encoded = batch.set_column(
+        batch.schema.get_field_index("model"), "model", batch.column("model").dictionary_encode()
+    )
     assert outcomes(encoded) == [outcome(row) for row in rows]
 
 
@@ -232,7 +244,8 @@ def _with_bad_message(bad: bytes, at: int, count: int = 4, *, name: bool = False
     names = ["content", "role"]
     if name:
         arrays, names = [*arrays, pa.array(["x"] * 2 * count)], [*names, "name"]
-    messages = pa.ListArray.from_arrays(pa.array(range(0, 2 * count + 1, 2), pa.int32()), pa.StructArray.from_arrays(arrays, names))
+    offsets = pa.array(range(0, 2 * count + 1, 2), pa.int32())
+    messages = pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(arrays, names))
     batch = pa.RecordBatch.from_pylist(_clean_rows(count))
     return batch.set_column(batch.schema.get_field_index("conversation"), "conversation", messages)
 
@@ -252,7 +265,9 @@ def test_a_message_that_is_no_text_rejects_its_row_alone(bad: bytes, extra_field
     for at in range(4):
         batch = _with_bad_message(bad, at, name=extra_field)
         assert [number for number, one in enumerate(outcomes(batch)) if isinstance(one, str)] == [at]
-        assert [number for number, one in enumerate(outcomes(batch.slice(1, 3))) if isinstance(one, str)] == [at - 1] * (at > 0)
+        assert [number for number, one in enumerate(outcomes(batch.slice(1, 3))) if isinstance(one, str)] == [
+            at - 1
+        ] * (at > 0)
 
 
 _DAY = datetime(2023, 5, 1, tzinfo=UTC)
@@ -267,8 +282,10 @@ def test_times_of_every_unit_are_read(unit: str, zone: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad, kind", [(2**45, pa.timestamp("s")), (1_682_899_200_000_000_001, pa.timestamp("ns"))], ids=["year 1116918", "nanoseconds"]
-)  # fmt: skip
+    "bad, kind",
+    [(2**45, pa.timestamp("s")), (1_682_899_200_000_000_001, pa.timestamp("ns"))],
+    ids=["year 1116918", "nanoseconds"],
+)
 def test_a_time_that_python_cannot_hold_concerns_its_row_alone(bad: int, kind: Any) -> None:
     """Parquet's times reach further and finer than a datetime; one such value must not end a sync."""
     batch = pa.RecordBatch.from_pylist(_clean_rows(3)).append_column("timestamp", pa.array([None, bad, None], kind))

@@ -1,21 +1,19 @@
 """Queries as values: keywords, words and their aliases, JSON, digest, description, and two-valued logic in memory."""
 
 import json
-import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmsys_store.errors import QueryError
-from lmsys_store.expressions import FIELDS, OPERATORS, And, Condition, Expression, Not, Or, Search
+from lmsys_store.expressions import FIELDS, OPERATORS, And, Expression, Not, Or, Search
 from lmsys_store.query import Field, Filters, Query, fields
-from lmsys_store.records import MODERATION_CATEGORIES, Conversation, Labels, Message, Moderation, PackedModeration
+from lmsys_store.records import MODERATION_CATEGORIES, Conversation, Labels, Moderation, PackedModeration
 from lmsys_store.vocabulary import DOMAINS, TAGS, TASKS
-from tests.unit.strategies import conversations
+from tests.unit.strategies import chat, conversations
 
 # ------------------------------------------------------------------------------------------- generated queries
 
@@ -26,26 +24,36 @@ _TEXTS: Mapping[str, st.SearchStrategy[str]] = {
     "language": st.sampled_from(["en", "German", "pt-BR", "unknown", "Klingon"]),
     "model": st.sampled_from(["gpt-4", "claude-v1", "vicuna-13b"]),
 }
-_numbers = st.integers(-1, 6) | st.floats(-10, 10) | st.sampled_from([0.0, -0.0, 1e300, 2**62]).filter(lambda n: abs(n) < 2**63)
+_numbers = (
+    st.integers(-1, 6)
+    | st.floats(-10, 10)
+    | st.sampled_from([0.0, -0.0, 1e300, 2**62]).filter(lambda n: abs(n) < 2**63)
+)
 _VALUES: Mapping[str, st.SearchStrategy[Any]] = {
     "number": _numbers,
     "bool": st.booleans(),
-    "time": st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=st.none() | st.timezones()),
+    "time": st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=st.one_of(st.none(), st.timezones())),
     "text": st.text(max_size=4),
 }
+
+
+# Two of the 22 moderation fields stand for all: the others would crowd out the rest.
+_FIELD_NAMES = [name for name in FIELDS if "." not in name] + ["moderation.hate", "moderation_score.self_harm_intent"]
 
 
 @st.composite
 def conditions(draw: st.DrawFn) -> Expression:
     """One comparison of any field by any of its operators with a value of its kind."""
-    name = draw(st.sampled_from(sorted(FIELDS)))
+    name = draw(st.sampled_from(_FIELD_NAMES))
     operator = draw(st.sampled_from(OPERATORS[FIELDS[name].kind]))
     values = _TEXTS[name] if name in _TEXTS else _VALUES[FIELDS[name].kind]
     value: Any = draw(values)
     if operator == "is_null":
         value = draw(st.booleans())
     elif operator in ("in_", "between"):
-        value = draw(st.lists(values, min_size=2 if operator == "between" else 0, max_size=2 if operator == "between" else 3))
+        value = draw(
+            st.lists(values, min_size=2 if operator == "between" else 0, max_size=2 if operator == "between" else 3)
+        )
     return Query.from_json({"field": name, "op": operator, "value": value}).expression
 
 
@@ -54,7 +62,11 @@ searches = st.builds(Search, st.sampled_from(["hi", '"red wine"', "win* -beef", 
 
 def _combined(parts: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
     pairs = st.tuples(parts, parts)
-    return pairs.map(lambda pair: pair[0] & pair[1]) | pairs.map(lambda pair: pair[0] | pair[1]) | parts.map(lambda part: ~part)
+    return (
+        pairs.map(lambda pair: pair[0] & pair[1])
+        | pairs.map(lambda pair: pair[0] | pair[1])
+        | parts.map(lambda part: ~part)
+    )
 
 
 expressions = st.recursive(conditions() | searches | st.just(And(())) | st.just(Or(())), _combined, max_leaves=6)
@@ -100,12 +112,9 @@ def test_not_equal_is_the_opposite_of_equal(name: str, chat: Conversation, data:
 # ------------------------------------------------------------------------------------------------ missing values
 
 
-def chat(**values: Any) -> Conversation:
-    messages = (Message(role="user", content="Red wine?"), Message(role="assistant", content="White."))
-    return Conversation(**{"row_index": 5, "conversation_id": "c5", "model": "gpt-4", "messages": messages} | values)
-
-
-@pytest.mark.parametrize("name", ["rating", "timestamp", "domain", "flagged", "moderation_score.hate", "moderation.hate"])
+@pytest.mark.parametrize(
+    "name", ["rating", "timestamp", "domain", "flagged", "moderation_score.hate", "moderation.hate"]
+)
 def test_a_comparison_with_a_missing_value_is_false_but_ne(name: str) -> None:
     kind = FIELDS[name].kind
     value = {"number": 1, "time": "2023-01-01", "text": "legal", "bool": False}[kind]
@@ -165,7 +174,7 @@ KEYWORDS: list[tuple[Filters, str]] = [
     ({"tag": "marketing"}, "tag = 'marketing'"),
     ({"tag": ["marketing", "multi_turn"]}, "tag = 'marketing' and tag = 'multi-turn'"),
     ({"min_rating": 4}, "rating >= 4"),
-    ({"min_rating": 3}, "(rating >= 3 or rating is missing)"),
+    ({"min_rating": 3}, "rating >= 3 or rating is missing"),
     ({"max_rating": 2.5}, "rating <= 2.5"),
     ({"turns": 3}, "turn = 3"),
     ({"turns": (2, 5)}, "turn between 2 and 5"),
@@ -175,7 +184,10 @@ KEYWORDS: list[tuple[Filters, str]] = [
     ({"redacted": False}, "redacted = False"),
     ({"flagged": True}, "flagged = True"),
     ({"flagged": False}, "flagged != True"),
-    ({"moderation_category": ["hate", "self-harm/intent"]}, "moderation.hate = True and moderation.self_harm_intent = True"),
+    (
+        {"moderation_category": ["hate", "self-harm/intent"]},
+        "moderation.hate = True and moderation.self_harm_intent = True",
+    ),
     ({"min_prompt_chars": 10, "max_prompt_chars": 20}, "prompt_chars >= 10 and prompt_chars <= 20"),
     ({"min_reply_chars": 10, "max_reply_chars": 20}, "reply_chars >= 10 and reply_chars <= 20"),
     ({"search": '"red wine" -beef'}, "search '\"red wine\" -beef'"),
@@ -185,9 +197,7 @@ KEYWORDS: list[tuple[Filters, str]] = [
 
 @pytest.mark.parametrize("keywords, meaning", KEYWORDS, ids=[meaning for _, meaning in KEYWORDS])
 def test_keywords_mean_conditions(keywords: Filters, meaning: str) -> None:
-    query = Query.of(**keywords)
-    text = str(query)
-    assert (text[1:-1] if text.startswith("(") else text) == meaning.strip("()")
+    assert str(Query.of(**keywords)) == meaning
 
 
 def test_every_keyword_has_a_case_here() -> None:
@@ -207,160 +217,6 @@ def test_rows_without_moderation_are_not_flagged() -> None:
     assert not Query.of(flagged=True).matches(chat())
 
 
-# --------------------------------------------------------------------------------------------------------- words
-
-CONSUMER_DOMAINS = {
-    "coding": "domain = 'software-development'",
-    "software-development": "domain = 'software-development'",
-    "creative-writing": "domain = 'content-creation'",
-    "content-creation": "domain = 'content-creation'",
-    **{name: f"domain = '{name}'" for name in ("data-analysis", "customer-service", "healthcare", "legal", "finance")},
-    **{name: f"domain = '{name}'" for name in ("education", "general")},
-    "marketing": "domain = 'business' and tag = 'marketing'",
-    "ai-development": "domain = 'ai-assistants' or (domain = 'software-development' and tag = 'machine-learning')",
-    "communication": "domain = 'language' or (domain = 'business' and task in ['rewriting', 'text-generation'])",
-}
-
-
-@pytest.mark.parametrize("name", CONSUMER_DOMAINS)
-@pytest.mark.parametrize("spell", [str, str.upper, lambda name: name.replace("-", "_"), lambda name: f" {name} "])
-def test_the_consumers_names_of_domains_are_understood(name: str, spell: Any) -> None:
-    assert str(Query.of(domain=spell(name))).replace("['text-generation', 'rewriting']", "['rewriting', 'text-generation']") == (
-        CONSUMER_DOMAINS[name]
-    )
-
-
-def test_aliases_work_among_other_names_and_negated() -> None:
-    several = Query.of(domain=["marketing", "legal"])
-    assert str(several) == "(domain = 'business' and tag = 'marketing') or domain = 'legal'"
-    assert several.matches(chat(labels=Labels(domain="legal")))
-    assert Query(fields.domain != "marketing") == ~Query.of(domain="marketing")
-    assert Query(fields.domain != "marketing").matches(chat(labels=Labels(domain="business")))
-
-
-@pytest.mark.parametrize(
-    "given_name, name",
-    [
-        ("en", "English"), ("EN", "English"), ("en-US", "English"), ("en_GB", "English"), ("english", "English"),
-        ("pt-BR", "Portuguese"), ("zh-Hant-TW", "Chinese"), (" de ", "German"), ("iw", "Hebrew"), ("UNKNOWN", "unknown"),
-        ("scottish gaelic", "Scottish Gaelic"), ("Klingon", "Klingon"),
-    ],
-)  # fmt: skip
-def test_languages_are_understood_by_name_code_or_tag(given_name: str, name: str) -> None:
-    assert Query.of(language=given_name) == Query(Condition("language", "eq", name))
-
-
-@pytest.mark.parametrize(
-    "old, new", [("claude-v1", "claude-1"), ("claude-instant-v1", "claude-instant-1"), ("bard", "palm-2"), ("gpt4", "gpt4")]
-)
-def test_renamed_models_are_found_by_their_old_names(old: str, new: str) -> None:
-    assert Query.of(model=old) == Query.of(model=new)
-    assert Query.of(model=[old, "gpt-4"]) == Query.of(model=["gpt-4", new])
-
-
-@pytest.mark.parametrize("spelled", ["self-harm/intent", "self_harm_intent", "self-harm-intent", "SELF_HARM/intent"])
-def test_moderation_categories_are_understood_in_any_spelling(spelled: str) -> None:
-    assert (fields.moderation(spelled) == True) == Condition("moderation.self_harm_intent", "eq", True)  # noqa: E712
-
-
-def test_times_may_be_text_and_are_utc() -> None:
-    expected = Condition("timestamp", "ge", datetime(2023, 5, 1, tzinfo=UTC))
-    for value in ("2023-05-01", "2023-05-01T02:00:00+02:00", datetime(2023, 5, 1), datetime(2023, 5, 1, tzinfo=UTC)):
-        assert (fields.timestamp >= value) == expected
-
-
-# ------------------------------------------------------------------------------------------------------- refused
-
-
-def refused(build: Any) -> str:
-    with pytest.raises(QueryError) as caught:
-        build()
-    return str(caught.value)
-
-
-def test_an_unknown_field_names_the_known_ones() -> None:
-    said = refused(lambda: fields.topic)
-    assert "unknown field 'topic'" in said
-    assert all(name in said for name in FIELDS if "." not in name)
-    assert "moderation.<category>" in said
-
-
-def test_an_unknown_operator_names_the_known_ones() -> None:
-    said = refused(lambda: fields.turn.contains("5"))
-    assert "turn has no operator 'contains'" in said
-    assert all(name in said for name in OPERATORS["number"])
-
-
-def test_an_unknown_keyword_names_the_known_ones() -> None:
-    said = refused(lambda: Query.of(topic="x"))  # type: ignore[call-arg]
-    assert all(name in said for name in Filters.__annotations__)
-
-
-@pytest.mark.parametrize(
-    "build, near",
-    [
-        (lambda: Query.of(domain="legl"), "legal"),
-        (lambda: Query.of(domain=["legal", "educatoin"]), "education"),
-        (lambda: Query.of(task="debuging"), "debugging"),
-        (lambda: Query.of(tag="marketting"), "marketing"),
-        (lambda: Query.of(moderation_category="violance"), "violence"),
-        (lambda: fields.domain != "helthcare", "healthcare"),
-    ],
-)
-def test_an_unknown_word_of_a_closed_vocabulary_names_the_nearest(build: Any, near: str) -> None:
-    assert f"did you mean '{near}'" in refused(build)
-
-
-@pytest.mark.parametrize(
-    "build",
-    [
-        lambda: fields.turn == "5",
-        lambda: fields.turn == True,  # noqa: E712
-        lambda: fields.turn == None,  # noqa: E711
-        lambda: fields.turn == math.nan,
-        lambda: fields.turn == 2**63,
-        lambda: fields.model == 4,
-        lambda: fields.model == "\ud800",
-        lambda: fields.redacted == 1,
-        lambda: fields.timestamp > 5,
-        lambda: fields.timestamp > "yesterday",
-        lambda: fields.timestamp > "0001-01-01T00:00:00+05:00",
-        lambda: fields.turn.in_(5),  # type: ignore[arg-type]
-        lambda: fields.model.in_("gpt-4"),
-        lambda: fields.rating.is_null("yes"),  # type: ignore[arg-type]
-        lambda: Query.of(turns=(1, 2, 3)),  # type: ignore[typeddict-item]
-        lambda: Query.of(turns="2..5"),  # type: ignore[typeddict-item]
-        lambda: Query.of(min_rating="good"),  # type: ignore[typeddict-item]
-        lambda: Query.of(flagged=None),  # type: ignore[typeddict-item]
-        lambda: Query.of(model=5),  # type: ignore[typeddict-item]
-        lambda: Query.of(tag=5),  # type: ignore[typeddict-item]
-        lambda: Query.of(moderation_category=5),  # type: ignore[typeddict-item]
-        lambda: Query.of(search=5),  # type: ignore[typeddict-item]
-        lambda: Query.of(search=""),
-        lambda: Query().search("-"),
-        lambda: Query().where("turn > 3"),  # type: ignore[arg-type]
-        lambda: bool(fields.turn == 1),
-        lambda: 1 < fields.turn < 3,
-    ],
-)  # fmt: skip
-def test_what_cannot_mean_anything_is_a_query_error(build: Any) -> None:
-    assert refused(build)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        None, [], {}, {"all": 5}, {"any": [{}]}, {"not": None}, {"search": 5}, {"search": "x", "fuzzy": True},
-        {"field": "turn", "op": "eq"}, {"field": "turn", "op": "like", "value": 1}, {"field": "topic", "op": "eq", "value": 1},
-        {"field": "turn", "op": "between", "value": [1]}, {"field": "turn", "op": "in_", "value": "12"},
-        {"all": [], "any": []}, {"field": "turn", "op": "eq", "value": 1, "not": True}, {"search": "x", "replies": "no"},
-    ],
-)  # fmt: skip
-def test_json_that_is_no_query_is_a_query_error(value: Any) -> None:
-    """Also keys beside the known ones: a condition that is not understood must not be left out in silence."""
-    assert refused(lambda: Query.from_json(value))
-
-
 # --------------------------------------------------------------------------------------------------- as a value
 
 
@@ -374,8 +230,10 @@ def test_a_query_is_a_frozen_hashable_value() -> None:
 
 def test_the_digest_is_the_same_on_every_machine() -> None:
     """Resume tokens hold it: a change here refuses every token that users have kept."""
-    query = Query.of(domain="communication", min_rating=3, turns=(2, None)).search("wine") & ~Query.of(model=["bard", "gpt-4"])
-    assert (Query().digest, query.digest) == ("d35d4cb9b0a9d1f5", "0000000000000000")
+    query = Query.of(domain="communication", min_rating=3, turns=(2, None)).search("wine") & ~Query.of(
+        model=["bard", "gpt-4"]
+    )
+    assert (Query().digest, query.digest) == ("79098c84ecd07592", "a4cea8a36c44f9f9")
 
 
 @pytest.mark.parametrize("other", [3.0, 3])
@@ -421,41 +279,3 @@ def test_values_named_exactly_are_known() -> None:
     query = Query.of(model=["gpt-4", "gpt4"]) & ~Query(fields.model == "bard") & Query(fields.model.contains("x"))
     assert query.named_values("model") == ["gpt-4", "gpt4", "palm-2"]
     assert query.named_values("language") == []
-
-
-# ------------------------------------------------------------------------------------------- the consumer's query
-
-
-def test_the_consumers_query_object_becomes_a_query_and_a_limit() -> None:
-    wanted = {
-        "domain": "coding",
-        "language": "en",
-        "minRating": 4,
-        "maxConversations": 10,
-        "models": ["gpt-4", "claude-v1"],
-        "tags": ["multi-turn"],
-    }
-    query = Query.of(domain="coding", language="en", min_rating=4, model=["gpt-4", "claude-1"], tag=["multi-turn"])
-    found, limit = Query.from_promptloop(wanted)
-    assert (found.digest, limit) == (query.digest, 10)
-
-
-@pytest.mark.parametrize("wanted", [{}, {"domain": None, "models": [], "tags": None, "minRating": None, "maxConversations": None}])
-def test_what_the_consumer_leaves_out_does_not_filter(wanted: dict[str, Any]) -> None:
-    assert Query.from_promptloop(wanted) == (Query(), None)
-
-
-@pytest.mark.parametrize(
-    "wanted, said",
-    [
-        ({"minrating": 3}, "known: domain, language, minRating, models, tags, maxConversations"),
-        ({"maxConversations": "10"}, "maxConversations needs a number"),
-        ({"maxConversations": -1}, "maxConversations needs a number"),
-        ({"maxConversations": True}, "maxConversations needs a number"),
-        ({"domain": "cooking"}, "unknown domain 'cooking'"),
-        ({"minRating": "4"}, "rating needs"),
-        ({"tags": 5}, "tag"),
-    ],
-)
-def test_what_the_consumer_got_wrong_is_a_query_error(wanted: dict[str, Any], said: str) -> None:
-    assert said in refused(lambda: Query.from_promptloop(wanted))

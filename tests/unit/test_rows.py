@@ -33,8 +33,17 @@ def row(*messages: object, **columns: object) -> dict[str, Any]:
 
 
 def moderation(**changed: object) -> dict[str, Any]:
-    entry = {"categories": dict.fromkeys(SPELLED, False), "category_scores": dict.fromkeys(SPELLED, 0.0), "flagged": False}
+    entry = {
+        "categories": dict.fromkeys(SPELLED, False),
+        "category_scores": dict.fromkeys(SPELLED, 0.0),
+        "flagged": False,
+    }
     return entry | changed
+
+
+def judged(**changed: object) -> dict[str, Any]:
+    """A row of one message with its moderation."""
+    return row(USER, openai_moderation=[moderation(**changed)])
 
 
 def refused(value: object) -> str:
@@ -61,7 +70,10 @@ REFUSED = {
     "absent content": (row(USER, {"role": "assistant"}), "the content of message 1 is null"),
     "content of another type": (row({"role": "user", "content": 5}), "the content of message 0 is of type int"),
     "content of bytes": (row({"role": "user", "content": b"hi"}), "the content of message 0 is of type bytes"),
-    "an unknown role": (row(USER, {"role": "system", "content": ""}), "message 1 has a role other than user or assistant"),
+    "an unknown role": (
+        row(USER, {"role": "system", "content": ""}),
+        "message 1 has a role other than user or assistant",
+    ),
     "an absent role": (row({"content": "hi"}), "message 0 has a role other"),
     "a role of another type": (row({"role": ["user"], "content": "hi"}), "message 0 has a role other"),
     "the assistant first": (row(REPLY, USER), "the first message is not the user's"),
@@ -74,17 +86,26 @@ REFUSED = {
     "a turn of a fraction": (row(turn=1.5), "turn is of type float, not an integer"),
     "a language of another type": (row(language=5), "language is of type int, not a string"),
     "redacted as a number": (row(redacted=1), "redacted is of type int, not a bool"),
-    "moderation for fewer messages": (row(openai_moderation=[moderation()]), "openai_moderation has 1 entries for 2 messages"),
-    "moderation for more messages": (row(openai_moderation=[moderation()] * 3), "openai_moderation has 3 entries for 2"),
+    "moderation for fewer messages": (
+        row(openai_moderation=[moderation()]),
+        "openai_moderation has 1 entries for 2 messages",
+    ),
+    "moderation for more messages": (
+        row(openai_moderation=[moderation()] * 3),
+        "openai_moderation has 3 entries for 2",
+    ),
     "moderation of no message": (row(openai_moderation=[]), "openai_moderation has 0 entries for 2 messages"),
     "moderation of another type": (row(openai_moderation="none"), "openai_moderation is of type str, not a list"),
-    "a null entry of moderation": (row(openai_moderation=[moderation(), None]), "an entry of openai_moderation is null"),
-    "moderation without flagged": (row(USER, openai_moderation=[moderation(flagged=None)]), "flagged is null, not a bool"),
-    "flagged as a number": (row(USER, openai_moderation=[moderation(flagged=1)]), "flagged is of type int, not a bool"),
-    "categories of another type": (row(USER, openai_moderation=[moderation(categories=[1])]), "moderation categories are of type"),
-    "a category as a number": (row(USER, openai_moderation=[moderation(categories={"hate": 1})]), "moderation of hate is of type int"),
-    "a score as text": (row(USER, openai_moderation=[moderation(category_scores={"hate": "1"})]), "moderation of hate is of type str"),
-    "a score as a bool": (row(USER, openai_moderation=[moderation(category_scores={"hate": True})]), "moderation of hate is of type"),
+    "a null entry of moderation": (
+        row(openai_moderation=[moderation(), None]),
+        "an entry of openai_moderation is null",
+    ),
+    "moderation without flagged": (judged(flagged=None), "flagged is null, not a bool"),
+    "flagged as a number": (judged(flagged=1), "flagged is of type int, not a bool"),
+    "categories of another type": (judged(categories=[1]), "moderation categories are of type"),
+    "a category as a number": (judged(categories={"hate": 1}), "moderation of hate is of type int"),
+    "a score as text": (judged(category_scores={"hate": "1"}), "moderation of hate is of type str"),
+    "a score as a bool": (judged(category_scores={"hate": True}), "moderation of hate is of type"),
     "a time that is none": (row(timestamp="yesterday"), "timestamp is not a time"),
     "a time past all calendars": (row(timestamp=10**400), "timestamp is not a time"),
     "a time of another type": (row(timestamp=True), "timestamp is of type bool, not a time"),
@@ -108,7 +129,7 @@ def test_a_row_without_a_required_column_is_refused(column: str, absent: bool) -
 
 HOSTILE = {
     "a time before the calendar in UTC": row(timestamp="0001-01-01T00:00:00+05:00"),
-    "a score too large for a float": row(USER, openai_moderation=[moderation(category_scores={"hate": 10**400})]),
+    "a score too large for a float": judged(category_scores={"hate": 10**400}),
     "a conversation text nested too deeply": row(conversation="[" * 200_000),
     "a turn too large for 64 bits": row(turn=2**63),
     "a turn too small for 64 bits": row(turn=-(2**63) - 1),
@@ -222,8 +243,16 @@ def test_a_turn_that_differs_is_kept_beside_the_computed_one(turn: int | None, k
 
 
 @pytest.mark.parametrize(
-    "value", ["2023-05-01T02:00:00+02:00", "2023-05-01T00:00:00", 1682899200, 1682899200.0, datetime(2023, 5, 1), datetime(2023, 5, 1, tzinfo=UTC)]
-)  # fmt: skip
+    "value",
+    [
+        "2023-05-01T02:00:00+02:00",
+        "2023-05-01T00:00:00",
+        1682899200,
+        1682899200.0,
+        datetime(2023, 5, 1),
+        datetime(2023, 5, 1, tzinfo=UTC),
+    ],
+)
 def test_a_sources_time_becomes_an_aware_one(value: object) -> None:
     assert conversation_from_row(row(timestamp=value), 0).timestamp == datetime(2023, 5, 1, tzinfo=UTC)
 
@@ -248,7 +277,9 @@ def test_of_two_spellings_the_first_that_is_not_null_counts(name: str, values: l
     spellings = dict.fromkeys([DATASET_SPELLING[name], name, name.replace("_", "/"), name.replace("_", "-")])
     written = dict(zip(spellings, values, strict=False))
     expected = next(value for value in written.values() if value is not None)
-    entry = moderation(category_scores=written, categories={key: None if v is None else v > 0.5 for key, v in written.items()})
+    entry = moderation(
+        category_scores=written, categories={key: None if v is None else v > 0.5 for key, v in written.items()}
+    )
     chat = conversation_from_row(row(USER, openai_moderation=[entry]), 0)
     assert chat.moderation is not None
     assert chat.moderation[0].scores[name] == expected
@@ -281,7 +312,15 @@ def test_a_conversation_survives_the_way_to_a_row_and_back(value: dict[str, Any]
     assert conversation_from_row(written, row_index) == chat
     assert conversation_from_row(json.loads(json.dumps(written)), row_index) == chat
     assert written["conversation"] == value["conversation"]
-    assert list(written) == ["conversation_id", "model", "conversation", "turn", "language", "openai_moderation", "redacted"]
+    assert list(written) == [
+        "conversation_id",
+        "model",
+        "conversation",
+        "turn",
+        "language",
+        "openai_moderation",
+        "redacted",
+    ]
 
 
 @given(valid_rows())
@@ -295,7 +334,9 @@ def test_a_conversation_from_a_row_is_no_less_than_a_validated_one(value: dict[s
     """Rows are checked by hand and assembled unchecked, for speed; nothing may show it."""
     chat = conversation_from_row(value, 0)
     assert Conversation.model_validate(dict(chat), strict=True) == chat
-    assert Conversation.model_validate_json(chat.model_dump_json(exclude=PACKED)) == chat.model_copy(update=dict.fromkeys(PACKED))
+    assert Conversation.model_validate_json(chat.model_dump_json(exclude=PACKED)) == chat.model_copy(
+        update=dict.fromkeys(PACKED)
+    )
     assert all(type(message) is Message for message in chat.messages)
     with pytest.raises(ValidationError, match="frozen"):
         setattr(chat, "model", "other")  # noqa: B010  # a type checker would refuse the plain assignment

@@ -165,12 +165,14 @@ WORDS = [
 ]  # fmt: skip
 JOINTS = [" ", " ", " ", "\x00", "-", "_", ",", "", '"', "*", "\n", "'", "\u3000", "\u200d"]
 _pieces = st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from(JOINTS)), max_size=6)
-_messages = st.lists(_pieces.map(lambda pieces: "".join(word + joint for word, joint in pieces)), min_size=1, max_size=4)
+_messages = st.lists(
+    _pieces.map(lambda pieces: "".join(word + joint for word, joint in pieces)), min_size=1, max_size=4
+)
 _marked = st.tuples(st.sampled_from(["", "", "-"]), st.sampled_from(["{}", "{}", '"{}"', '"{} {}"', "{}{}"]),
                     st.sampled_from(WORDS), st.sampled_from(WORDS), st.sampled_from(["", "", "*"]))  # fmt: skip
-_searches = st.lists(_marked.map(lambda part: part[0] + part[1].format(part[2], part[3]) + part[4]), min_size=1, max_size=3).map(
-    " ".join
-)
+_searches = st.lists(
+    _marked.map(lambda part: part[0] + part[1].format(part[2], part[3]) + part[4]), min_size=1, max_size=3
+).map(" ".join)
 
 
 @settings(max_examples=400)
