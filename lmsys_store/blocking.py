@@ -156,8 +156,8 @@ class Store:
 
     def select(
         self,
-        query: Query | None = None,
-        *conditions: Expression,
+        query: Query | Expression | None = None,
+        *conditions: Query | Expression,
         resume: str | None = None,
         moderation: bool = False,
         require_complete: bool = False,
@@ -174,12 +174,18 @@ class Store:
         return self._call(lambda: self._async.get(key))
 
     def facet(
-        self, field: str, query: Query | None = None, *conditions: Expression, **filters: Unpack[Filters]
+        self,
+        field: str,
+        query: Query | Expression | None = None,
+        *conditions: Query | Expression,
+        **filters: Unpack[Filters],
     ) -> list[tuple[Any, int]]:
         """Each value of a field with its number of rows; see :meth:`AsyncStore.facet`."""
         return self._call(lambda: self._async.facet(field, query, *conditions, **filters))
 
-    def explain(self, query: Query | None = None, *conditions: Expression, **filters: Unpack[Filters]) -> Explanation:
+    def explain(
+        self, query: Query | Expression | None = None, *conditions: Query | Expression, **filters: Unpack[Filters]
+    ) -> Explanation:
         """How a query will be answered; see :meth:`AsyncStore.explain`."""
         return self._call(lambda: self._async.explain(query, *conditions, **filters))
 
@@ -225,8 +231,8 @@ class Store:
 
     def delete(
         self,
-        query: Query | None = None,
-        *conditions: Expression,
+        query: Query | Expression | None = None,
+        *conditions: Query | Expression,
         reason: str = "deleted by the user",
         forget: bool = False,
         **filters: Unpack[Filters],

@@ -223,7 +223,7 @@ def condition(field: str, operator: str, value: object = True) -> Expression:
     Raises:
         QueryError: unknown field, operator, or value type or word, with the known ones.
     """
-    field = _field_name(field)
+    field = field_name(field)
     kind = FIELDS[field].kind
     if operator not in OPERATORS[kind]:
         raise QueryError(f"{field} has no operator {operator!r}; known: {', '.join(OPERATORS[kind])}")
@@ -292,7 +292,12 @@ _DOMAIN_ALIASES: Final[Mapping[str, Expression]] = {
 """Domain names of the consumer that stand for more than one domain of ours."""
 
 
-def _field_name(name: str) -> str:
+def field_name(name: str) -> str:
+    """A field's one name; of a moderation field, in any spelling of its category.
+
+    Raises:
+        QueryError: no such field, with the known ones.
+    """
     spelled = name
     if "." in name:
         head, category = name.split(".", 1)

@@ -108,9 +108,8 @@ async def ingest(
     """
     held = await reader.state()
     state, notes = _checked_state(source, held, index_replies=index_replies)
-    asked = Interval(
-        0, min(source.total_rows if source.total_rows is not None else _UNKNOWN_END, limit or _UNKNOWN_END)
-    )
+    ends = [end for end in (source.total_rows, limit) if end is not None]
+    asked = Interval(0, min(ends, default=_UNKNOWN_END))
     wanted = coverage.missing(asked, await reader.coverage())
     known = asked.stop if asked.stop < _UNKNOWN_END else None
     state, run_id = await writer.begin(state, source.name, rows=None if known is None else coverage.size(wanted))

@@ -160,7 +160,7 @@ class Query:
         """
         return cls(all_of(part for name, value in filters.items() for part in _filter(name, value)))
 
-    def where(self, *conditions: Expression) -> "Query":
+    def where(self, *conditions: "Query | Expression") -> "Query":
         """These rows that also satisfy every condition."""
         return Query(all_of((self.expression, *map(_as_expression, conditions))))
 

@@ -211,7 +211,7 @@ class Conversation(Record):
         """
         chat = cls.__new__(cls)
         _set(chat, "__dict__", values)
-        _set(chat, "__pydantic_fields_set__", _ALL_FIELDS)
+        _set(chat, "__pydantic_fields_set__", set(_ALL_FIELDS))
         _set(chat, "__pydantic_extra__", None)
         _set(chat, "__pydantic_private__", None)
         return chat

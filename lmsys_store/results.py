@@ -38,7 +38,8 @@ class Selection:
     limit: int | None = None
     with_moderation: bool = False
     require_complete: bool = False
-    resume: str | None = None
+    position: "Position | None" = None
+    """Where to go on, read from a token."""
 
     @property
     def digest(self) -> str:
@@ -118,7 +119,7 @@ class Iteration:
         self._page_size = FIRST_PAGE
         self._generation = 0
         self._ended = False
-        self._begun = Position.of_token(selection.resume).count if selection.resume else 0
+        self._begun = 0 if selection.position is None else selection.position.count
         self._count = self._begun
         self._last = -1
         self._state: StoreState | None = None
@@ -129,7 +130,7 @@ class Iteration:
     def token(self) -> str | None:
         """Where this iteration stands: after the last row handed over. None before there is anything to resume."""
         if self._state is None:
-            return self._selection.resume
+            return None if self._selection.position is None else self._selection.position.token()
         position = Position(self._selection.digest, self._state.revision, self._state.seq, self._last, self._count)
         return position.token()
 
@@ -189,17 +190,17 @@ class Iteration:
         """Bind the iteration to the store as it is now, or as the token saw it; False if there is nothing to read."""
         self._state = await self._reader.state()
         if self._state is None:
-            if self._selection.resume:
+            if self._selection.position is not None:
                 raise ResumeTokenError(
                     "the token is of a store that held rows, and this one is empty; open the store it is of"
                 )
             self.report.notes.append("the store is empty: fill it with sync")
-            self._ended = True
+            await self._finish()
             return False
         self._generation = self._state.generation
         self._origin = self._state.origin
-        if self._selection.resume:
-            self._resume(Position.of_token(self._selection.resume))
+        if self._selection.position is not None:
+            self._resume(self._selection.position)
         query = self._selection.query
         self._statement = self._reader.select(query, state=self._state, with_moderation=self._selection.with_moderation)
         self.report.notes.extend(await self._reader.unknown_values(query))
@@ -229,8 +230,7 @@ class Iteration:
         """True if no matching row can be missing; None if the split's size is unknown."""
         if self._selection.limit is not None and self._count >= self._selection.limit:
             return True
-        assert self._state is not None
-        if self._state.total_rows is None:
+        if self._state is None or self._state.total_rows is None:
             return None
         return not coverage.missing((0, self._state.total_rows), await self._reader.coverage(self._state.seq))
 
@@ -255,7 +255,9 @@ class ResultsBase:
     @property
     def token(self) -> str | None:
         """Resumes after the row handed over last; None before the first."""
-        return self.selection.resume if self._iteration is None else self._iteration.token
+        if self._iteration is not None:
+            return self._iteration.token
+        return None if self.selection.position is None else self.selection.position.token()
 
     @property
     def origins(self) -> dict[str, int]:

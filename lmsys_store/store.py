@@ -10,11 +10,11 @@ from typing import Any, Self, Unpack
 
 from lmsys_store import ingest
 from lmsys_store.errors import QueryError
-from lmsys_store.expressions import Expression, condition
+from lmsys_store.expressions import Expression, field_name
 from lmsys_store.ingest import OnInvalid, OnProgress, SyncReport
 from lmsys_store.query import Filters, Query
 from lmsys_store.records import Conversation
-from lmsys_store.results import AsyncResults, Selection
+from lmsys_store.results import AsyncResults, Position, Selection
 from lmsys_store.settings import store_path
 from lmsys_store.sources.base import Source
 from lmsys_store.sources.files import FileSource
@@ -128,8 +128,8 @@ class AsyncStore:
 
     def select(
         self,
-        query: Query | None = None,
-        *conditions: Expression,
+        query: Query | Expression | None = None,
+        *conditions: Query | Expression,
         resume: str | None = None,
         moderation: bool = False,
         require_complete: bool = False,
@@ -149,8 +149,9 @@ class AsyncStore:
             QueryError: the query cannot mean anything.
             ResumeTokenError: not a token (a token of another query is found out when iteration begins).
         """
-        whole = (query or Query()).where(*conditions, Query.of(**filters).expression)
-        selection = Selection(whole, with_moderation=moderation, require_complete=require_complete, resume=resume)
+        whole = _whole(query, conditions, filters)
+        position = None if resume is None else Position.of_token(resume)
+        selection = Selection(whole, with_moderation=moderation, require_complete=require_complete, position=position)
         return AsyncResults(selection, self._reader, self._database.notes)
 
     async def get(self, key: str | int) -> Conversation | None:
@@ -159,23 +160,27 @@ class AsyncStore:
         return None if state is None else await self._reader.get(key, state.origin)
 
     async def facet(
-        self, field: str, query: Query | None = None, *conditions: Expression, **filters: Unpack[Filters]
+        self,
+        field: str,
+        query: Query | Expression | None = None,
+        *conditions: Query | Expression,
+        **filters: Unpack[Filters],
     ) -> list[tuple[Any, int]]:
         """Each value of a field with its number of rows, most frequent first.
 
         Raises:
             QueryError: no such field.
         """
-        condition(field, "is_null")  # raises, with the known fields
+        field = field_name(field)
         state = await self._reader.state()
-        whole = (query or Query()).where(*conditions, Query.of(**filters).expression)
+        whole = _whole(query, conditions, filters)
         return [] if state is None else await self._reader.facet(field, whole, state)
 
     async def explain(
-        self, query: Query | None = None, *conditions: Expression, **filters: Unpack[Filters]
+        self, query: Query | Expression | None = None, *conditions: Query | Expression, **filters: Unpack[Filters]
     ) -> Explanation:
         """How a query will be answered, without answering it."""
-        whole = (query or Query()).where(*conditions, Query.of(**filters).expression)
+        whole = _whole(query, conditions, filters)
         state = await self._reader.state()
         if state is None:
             return Explanation(str(whole), (), (), False, False, ("the store is empty: fill it with sync",))
@@ -271,9 +276,13 @@ class AsyncStore:
             )
 
     async def delete(
-        self, query: Query | None = None, *conditions: Expression, reason: str = "deleted by the user", forget: bool = False,
+        self,
+        query: Query | Expression | None = None,
+        *conditions: Query | Expression,
+        reason: str = "deleted by the user",
+        forget: bool = False,
         **filters: Unpack[Filters],
-    ) -> int:  # fmt: skip
+    ) -> int:
         """Delete the rows of a query, texts overwritten on disk; gives how many.
 
         A deleted row leaves a tombstone and is never stored again; with ``forget`` (to free space) it may be.
@@ -281,7 +290,7 @@ class AsyncStore:
         Raises:
             QueryError: no condition at all: to delete everything, use purge().
         """
-        whole = (query or Query()).where(*conditions, Query.of(**filters).expression)
+        whole = _whole(query, conditions, filters)
         if whole == Query():
             raise QueryError("delete needs a condition; to remove the whole store use purge()")
         self._database.usable()
@@ -307,3 +316,9 @@ async def _opened(
     (source,) = sources
     assert not isinstance(source, str | Path)
     return await source() if callable(source) else source
+
+
+def _whole(query: Query | Expression | None, conditions: Sequence[Query | Expression], filters: Filters) -> Query:
+    """One query of all that the reading methods take."""
+    first = () if query is None else (query,)
+    return Query().where(*first, *conditions, Query.of(**filters))

@@ -1,5 +1,6 @@
 """Whether a store is whole: SQLite's own check, and ours of rows against coverage, texts and the full-text index."""
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -118,26 +119,28 @@ async def _page_problems(connection: AsyncConnection, state: StoreState, after: 
     sizes = text("SELECT id, sz FROM conversation_fts_docsize WHERE id > :after AND id <= :last")
     found = await connection.execute(sizes, {"after": after, "last": last})
     indexed: dict[int, bytes] = dict(map(tuple, found.all()))
-    problems = []
-    for row in rows:
-        try:
-            chat = conversation_of(row[: -len(_DERIVED)], state.origin)
-        except StoreCorruptError:
-            problems.append(f"row {row.row_index}: its text cannot be read")
-            continue
-        if (chat.turn, chat.prompt_chars, chat.reply_chars) != (row.turn, row.prompt_chars, row.reply_chars):
-            problems.append(f"row {chat.row_index}: its columns do not fit its text")
-        packed = chat.packed_moderation
-        summary = chat.moderation_summary
-        maxima = (None,) * len(_SCORES) if summary is None else summary.maxima
-        if (packed is not None and packed.summary() != summary) or tuple(row[-len(_SCORES) :]) != maxima:
-            problems.append(f"row {chat.row_index}: its moderation maxima do not fit its moderation")
-        words = [
-            _word_count(column) for column in fts_columns(chat.prompts, chat.replies, index_replies=state.index_replies)
-        ]
-        if chat.row_index in indexed and _varints(indexed[chat.row_index]) != words:
-            problems.append(f"row {chat.row_index}: the full-text index holds another text of it")
+    problems = [problem for row in rows for problem in _row_problems(row, state, indexed.get(row.row_index))]
     return len(rows), last, problems
+
+
+def _row_problems(row: Any, state: StoreState, indexed: bytes | None) -> list[str]:
+    """What is wrong with one row; of the full-text index word counts are compared, not the words."""
+    try:
+        chat = conversation_of(row[: -len(_DERIVED)], state.origin)
+        summary, packed = chat.moderation_summary, chat.packed_moderation
+        maxima = (None,) * len(_SCORES) if summary is None else summary.maxima
+        summed = None if packed is None else packed.summary()
+    except (StoreCorruptError, TypeError, struct.error):
+        return [f"row {row.row_index}: it cannot be read"]
+    problems = []
+    if (chat.turn, chat.prompt_chars, chat.reply_chars) != (row.turn, row.prompt_chars, row.reply_chars):
+        problems.append(f"row {chat.row_index}: its columns do not fit its text")
+    if summed != summary or tuple(row[-len(_SCORES) :]) != maxima:
+        problems.append(f"row {chat.row_index}: its moderation maxima do not fit its moderation")
+    columns = fts_columns(chat.prompts, chat.replies, index_replies=state.index_replies)
+    if indexed is not None and _varints(indexed) != [_word_count(column) for column in columns]:
+        problems.append(f"row {chat.row_index}: the full-text index holds another text of it")
+    return problems
 
 
 def _word_count(column: str) -> int:

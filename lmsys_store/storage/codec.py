@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, select, union_all
 from lmsys_store.errors import StoreCorruptError
 from lmsys_store.records import NO_LABELS, Conversation, Labels, Message, ModerationSummary, Origin, PackedModeration
 from lmsys_store.search import index_text
-from lmsys_store.storage.tables import SCORE_COLUMNS, conversation, conversation_text, moderation
+from lmsys_store.storage.tables import SCORE_COLUMNS, conversation, conversation_text, fts, moderation
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -54,6 +54,13 @@ def page_statement(selected: Select[Any], *wheres: ColumnElement[bool]) -> Selec
         .order_by(conversation.c.row_index)
         .limit(bindparam("size"))
     )
+
+
+def search_page_statement(selected: Select[Any], match: ColumnElement[bool], where: ColumnElement[bool]) -> Select[Any]:
+    """One keyset page of the rows that a full-text search finds: the index hands them out in row order, and leads."""
+    found = selected.join(fts, fts.c.rowid == conversation.c.row_index).where(match, where)
+    after = (fts.c.rowid > bindparam("last"), conversation.c.seq <= bindparam("bound"))
+    return found.where(*after).order_by(fts.c.rowid).limit(bindparam("size"))
 
 
 def _keyset(statement: Select[Any]) -> Select[Any]:

@@ -4,7 +4,8 @@ Every compiled expression is *true* in SQL exactly where it matches in memory; w
 NULL, which a WHERE treats alike.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -34,10 +35,7 @@ def compile_query(expression: Expression, *, replies_indexed: bool) -> Compiled:
         case Not(part):
             return compile_query(part, replies_indexed=replies_indexed).is_not(literal_column("1"))
         case Search(text, replies):
-            if replies and not replies_indexed:
-                raise QueryError(
-                    "this store indexes prompts only; search without replies, or sync a new store with --index-replies"
-                )
+            _refuse_replies(expression, replies_indexed=replies_indexed)
             return _search(parse(text), replies=replies)
         case Condition(field, operator, value):
             return _tag_condition(operator, value) if field == "tag" else _condition(field, operator, value)
@@ -119,17 +117,49 @@ def _tag_condition(operator: str, value: Any) -> Compiled:
     return select(1).select_from(tags).where(test).exists()
 
 
-def _search(terms: Iterable[Term], *, replies: bool) -> Compiled:
-    wanted = [term.fts() for term in terms if not term.negated]
-    unwanted = [term.fts() for term in terms if term.negated]
-    parts: list[Compiled] = []
-    if wanted:
-        parts.append(conversation.c.row_index.in_(_matching(" AND ".join(wanted), replies)))
-    if unwanted:
-        parts.append(conversation.c.row_index.not_in(_matching(" OR ".join(unwanted), replies)))
-    return and_(*parts)
+def leading_search(expression: Expression) -> tuple[Search | None, Expression]:
+    """A search that every row must answer, and the rest: such a search can lead, its matches coming in row order.
+
+    A search anywhere else (under ``or`` or ``not``, or without a word that must occur) is asked whole for every page.
+    """
+    parts = expression.parts if isinstance(expression, And) else (expression,)
+    for number, part in enumerate(parts):
+        if isinstance(part, Search) and not all(term.negated for term in parse(part.text)):
+            return part, all_of(parts[:number] + parts[number + 1 :])
+    return None, expression
 
 
-def _matching(expression: str, replies: bool) -> Any:
-    whole = expression if replies else f"{{prompts}} : ({expression})"
-    return select(fts.c.rowid).where(literal_column("conversation_fts").op("MATCH")(whole))
+def search_condition(search: Search, *, replies_indexed: bool) -> Compiled:
+    """The full-text table's own condition for a search with a word that must occur.
+
+    Raises:
+        QueryError: it searches replies, and the store does not index them.
+    """
+    _refuse_replies(search, replies_indexed=replies_indexed)
+    return literal_column("conversation_fts").op("MATCH")(_match_text(parse(search.text), replies=search.replies))
+
+
+def _refuse_replies(search: Search, *, replies_indexed: bool) -> None:
+    if search.replies and not replies_indexed:
+        raise QueryError(
+            "this store indexes prompts only; search without replies, or sync a new store with --index-replies"
+        )
+
+
+def _search(terms: Sequence[Term], *, replies: bool) -> Compiled:
+    if all(term.negated for term in terms):
+        unwanted = _match_text([replace(term, negated=False) for term in terms], replies=replies, word=" OR ")
+        return conversation.c.row_index.not_in(_matching(unwanted))
+    return conversation.c.row_index.in_(_matching(_match_text(terms, replies=replies)))
+
+
+def _match_text(terms: Sequence[Term], *, replies: bool, word: str = " AND ") -> str:
+    """The terms as FTS5 syntax, of quoted tokens alone."""
+    wanted = word.join(term.fts() for term in terms if not term.negated)
+    unwanted = " OR ".join(term.fts() for term in terms if term.negated)
+    whole = f"({wanted}) NOT ({unwanted})" if unwanted else wanted
+    return whole if replies else f"{{prompts}} : ({whole})"
+
+
+def _matching(match_text: str) -> Any:
+    return select(fts.c.rowid).where(literal_column("conversation_fts").op("MATCH")(match_text))

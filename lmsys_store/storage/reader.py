@@ -15,8 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from lmsys_store.expressions import FIELDS
 from lmsys_store.query import Query
 from lmsys_store.records import Conversation, Origin
-from lmsys_store.storage.codec import EPOCH, MICROSECOND, conversation_of, page_statement, select_conversations
-from lmsys_store.storage.compile import alternatives, column_of, compile_query
+from lmsys_store.storage.codec import (
+    EPOCH,
+    MICROSECOND,
+    conversation_of,
+    page_statement,
+    search_page_statement,
+    select_conversations,
+)
+from lmsys_store.storage.compile import alternatives, column_of, compile_query, leading_search, search_condition
 from lmsys_store.storage.coverage import Interval
 from lmsys_store.storage.engine import Database
 from lmsys_store.storage.tables import conversation, coverage, rejected_row, store, sync_run, tombstone
@@ -88,9 +95,13 @@ class Reader:
         Raises:
             QueryError: it searches replies, and the store does not index them.
         """
+        selected, indexed = select_conversations(with_moderation=with_moderation), state.index_replies
+        search, rest = leading_search(query.expression)
+        if search is not None:
+            match = search_condition(search, replies_indexed=indexed)
+            return search_page_statement(selected, match, compile_query(rest, replies_indexed=indexed))
         parts = alternatives(query.expression)
-        wheres = [compile_query(part, replies_indexed=state.index_replies) for part in parts]
-        return page_statement(select_conversations(with_moderation=with_moderation), *wheres)
+        return page_statement(selected, *(compile_query(part, replies_indexed=indexed) for part in parts))
 
     async def page(self, statement: PageStatement, last: int, bound: int, size: int) -> tuple[Sequence[Row], int]:
         """Up to ``size`` rows after row index ``last``, with the store's generation as it was after reading them."""
