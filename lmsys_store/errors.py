@@ -23,7 +23,7 @@
         ├── StoreReadOnlyError        the place cannot be written
         ├── StoreFullError            the disk is full
         ├── StoreBusyError            another writer held the store for too long (transient)
-        ├── StoreLockedError          another sync holds the store
+        ├── StoreLockedError          another sync holds the store (transient)
         ├── StoreRestartedError       the store was emptied while it was being read
         ├── StoreClosedError          used after close()
         ├── WrongLoopError            an AsyncStore used from another event loop

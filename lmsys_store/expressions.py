@@ -7,12 +7,12 @@ two equal.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from lmsys_store import vocabulary
 from lmsys_store.errors import QueryError
-from lmsys_store.records import MODERATION_CATEGORIES, Conversation, is_encodable, spell_category
+from lmsys_store.records import MODERATION_CATEGORIES, Conversation, as_utc, is_encodable, spell_category
 from lmsys_store.search import parse, search_matches
 
 Kind = Literal["text", "number", "bool", "time", "tags"]
@@ -285,7 +285,7 @@ _DOMAIN_ALIASES: Final[Mapping[str, Expression]] = {
     "communication": any_of(
         (
             _is("domain", "language"),
-            all_of((_is("domain", "business"), Condition("task", "in_", ("text-generation", "rewriting")))),
+            all_of((_is("domain", "business"), Condition("task", "in_", ("rewriting", "text-generation")))),
         )
     ),
 }
@@ -333,7 +333,7 @@ def _checked(field: str, kind: Kind, value: object) -> Any:
     if kind == "bool" and isinstance(value, bool):
         return value
     if kind == "number" and isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**63:
-        return value
+        return int(value) if value == int(value) else value  # 3.0 and 3 are one query
     if kind == "time":
         return _time(field, value)
     known = {"text": "a string", "tags": "a string", "bool": "True or False", "number": "a number below 2**63"}
@@ -341,11 +341,10 @@ def _checked(field: str, kind: Kind, value: object) -> Any:
 
 
 def _time(field: str, value: object) -> datetime:
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            raise QueryError(f"{field} needs a datetime or ISO 8601 text, not {value!r}") from None
-    if not isinstance(value, datetime):
-        raise QueryError(f"{field} needs a datetime or ISO 8601 text, not {value!r}")
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if isinstance(time, datetime):
+            return as_utc(time)
+    except (ValueError, OverflowError):
+        pass
+    raise QueryError(f"{field} needs a datetime or ISO 8601 text, not {value!r}")

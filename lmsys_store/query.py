@@ -257,9 +257,9 @@ def _filter(name: str, value: Any) -> list[Expression]:
     if name in ("conversation_id", "model", "language", "domain", "task"):
         return [condition(name, "eq", value) if isinstance(value, str) else condition(name, "in_", value)]
     if name == "tag":
-        return [condition("tag", "eq", word) for word in ([value] if isinstance(value, str) else value)]
+        return [condition("tag", "eq", word) for word in _words(name, value)]
     if name == "moderation_category":
-        return [condition(f"moderation.{word}", "eq", True) for word in ([value] if isinstance(value, str) else value)]
+        return [condition(f"moderation.{word}", "eq", True) for word in _words(name, value)]
     if name == "min_rating":
         rated = condition("rating", "ge", value)
         return [rated | condition("rating", "is_null") if value <= 3 else rated]
@@ -283,6 +283,14 @@ _BOUNDS: Final = {
     "min_reply_chars": ("reply_chars", "ge"),
     "max_reply_chars": ("reply_chars", "le"),
 }
+
+
+def _words(name: str, value: object) -> Sequence[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Sequence):
+        return value
+    raise QueryError(f"{name} needs a string or a list of strings, not {value!r}")
 
 
 def _turns(value: object) -> list[Expression]:
@@ -320,15 +328,17 @@ def _plain(value: Any) -> Any:
 
 def _from_json(value: object) -> Expression:
     match value:
-        case {"all": [*parts]}:
+        case {"all": [*parts], **rest} if not rest:
             return all_of(map(_from_json, parts))
-        case {"any": [*parts]}:
+        case {"any": [*parts], **rest} if not rest:
             return any_of(map(_from_json, parts))
-        case {"not": part}:
+        case {"not": part, **rest} if not rest:
             return ~_from_json(part)
-        case {"search": str(text), **rest} if set(rest) <= {"replies"}:
-            return Search(text, bool(rest.get("replies", False)))
-        case {"field": str(field), "op": str(operator), "value": operand}:
+        case {"search": str(text), "replies": bool(replies), **rest} if not rest:
+            return Search(text, replies)
+        case {"search": str(text), **rest} if not rest:
+            return Search(text)
+        case {"field": str(field), "op": str(operator), "value": operand, **rest} if not rest:
             return condition(field, operator, operand)
     raise QueryError(f"not a query in JSON: {value!r}; expected all, any, not, search, or field with op and value")
 

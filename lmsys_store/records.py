@@ -6,7 +6,7 @@ maxima) always, and the per-message moderation only when it was asked for.
 
 import struct
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, Literal, NamedTuple
 
@@ -79,7 +79,7 @@ class ModerationSummary(NamedTuple):
     @classmethod
     def of(cls, bits: int, maxima: Iterable[float | None]) -> "ModerationSummary":
         """The summary of all messages' flags, or-ed as in PackedModeration, and of each category's maximum."""
-        packed = _SCORES.pack(*(_NAN if value is None else value for value in maxima))
+        packed = _SCORES.pack(*(_NAN if value is None else value + 0.0 for value in maxima))  # no -0.0
         return cls(bool(bits & FLAGGED_BIT), bits & ~FLAGGED_BIT, packed)
 
     @property
@@ -289,6 +289,15 @@ class Conversation(Record):
 
 _ALL_FIELDS: Final = frozenset(Conversation.model_fields)
 _set: Final = object.__setattr__
+
+
+def as_utc(time: datetime) -> datetime:
+    """The time in UTC; one without a zone is taken to be in UTC already.
+
+    Raises:
+        OverflowError: UTC would put it outside the calendar.
+    """
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def is_encodable(text: str) -> bool:

@@ -23,6 +23,7 @@ from lmsys_store.records import (
     Moderation,
     Origin,
     PackedModeration,
+    as_utc,
     is_encodable,
     spell_category,
 )
@@ -55,6 +56,8 @@ def conversation_from_row(row: object, row_index: int, *, origin: Origin = Origi
     conversation_id, model = _text(row, "conversation_id"), _text(row, "model")
     coded = _moderation(row.get("openai_moderation"), len(messages))
     turn = _optional(row, "turn", int)
+    if turn is not None and not -(2**63) <= turn < 2**63:
+        raise InvalidRowError("turn is beyond 64 bits")
     redacted = _optional(row, "redacted", bool)
     if redacted is None:
         redacted = any(_PLACEHOLDER.search(message.content) for message in messages)
@@ -90,7 +93,7 @@ def _messages(value: object) -> tuple[Message, ...]:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise InvalidRowError("conversation is a text that is not JSON") from None
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise InvalidRowError(f"conversation is {_kind(value)}, not a list")
@@ -174,7 +177,10 @@ def _by_category(values: object, kind: type) -> dict[str, Any]:
         if name not in DATASET_SPELLING or value is None or name in known:
             continue
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+            try:
+                value = float(value)
+            except OverflowError:
+                raise InvalidRowError(f"moderation of {name} is beyond any float") from None
         if not isinstance(value, kind):
             raise InvalidRowError(f"moderation of {name} is {_kind(value)}, not a {kind.__name__}")
         known[name] = value
@@ -197,13 +203,13 @@ def _timestamp(value: object) -> datetime | None:
             return datetime.fromtimestamp(value, UTC)
         if isinstance(value, str):
             value = datetime.fromisoformat(value)
+        if isinstance(value, datetime):
+            return as_utc(value)
     except (ValueError, OverflowError, OSError):
         raise InvalidRowError("timestamp is not a time") from None
-    if value is None:
-        return None
-    if not isinstance(value, datetime):
+    if value is not None:
         raise InvalidRowError(f"timestamp is {_kind(value)}, not a time")
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return None
 
 
 _NAMES: Final[Mapping[type, str]] = {int: "an integer", bool: "a bool", str: "a string"}

@@ -104,17 +104,19 @@ def rows_of(batch: Any) -> list[object]:
     """The batch's rows as mappings, moderation packed."""
     try:
         columns = [_column(batch.column(name), name) for name in batch.schema.names]
-    except UnicodeDecodeError:
-        return _rows_one_by_one(batch)
+    except (ValueError, OverflowError) as error:
+        return _rows_one_by_one(batch, error)
     names = tuple(batch.schema.names)
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def _rows_one_by_one(batch: Any) -> list[object]:
-    """The rows of a batch in which some text is not UTF-8; those that have it are broken rows."""
+def _rows_one_by_one(batch: Any, error: ValueError | OverflowError) -> list[object]:
+    """The rows of a batch in which some value is none in Python; those that hold it are broken rows."""
     if batch.num_rows > 1:
         return [row for position in range(batch.num_rows) for row in rows_of(batch.slice(position, 1))]
-    return [BrokenRow("a text is not UTF-8", "")]
+    return [
+        BrokenRow("a text is not UTF-8" if isinstance(error, UnicodeDecodeError) else "a value is out of range", "")
+    ]
 
 
 def _column(array: Any, name: str) -> Sequence[Any]:
@@ -197,6 +199,7 @@ def _coded(offsets: list[int], flags: Any, matrix: Any) -> list[CodedModeration]
     begins = offsets[:-1]
     bits = np.bitwise_or.reduceat(flags, begins).tolist()
     maxima = np.fmax.reduceat(matrix, begins, axis=0)
+    maxima += 0.0  # no -0.0: which of equal zeros is the maximum would depend on the order
     maxima[np.isnan(maxima)] = np.nan  # one bit pattern for a missing score, whichever the file had
     flag_bytes, score_bytes, maxima_bytes = flags.tobytes(), matrix.tobytes(), maxima.tobytes()
     width = 8 * len(MODERATION_CATEGORIES)

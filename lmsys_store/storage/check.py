@@ -127,11 +127,14 @@ def _row_problems(row: Any, state: StoreState, indexed: bytes | None) -> list[st
     """What is wrong with one row; of the full-text index word counts are compared, not the words."""
     try:
         chat = conversation_of(row[: -len(_DERIVED)], state.origin)
-        summary, packed = chat.moderation_summary, chat.packed_moderation
+    except StoreCorruptError:
+        return [f"row {row.row_index}: its text cannot be read"]
+    summary, packed = chat.moderation_summary, chat.packed_moderation
+    try:
         maxima = (None,) * len(_SCORES) if summary is None else summary.maxima
         summed = None if packed is None else packed.summary()
-    except (StoreCorruptError, TypeError, struct.error):
-        return [f"row {row.row_index}: it cannot be read"]
+    except (TypeError, struct.error):
+        return [f"row {row.row_index}: its moderation maxima or its moderation cannot be read"]
     problems = []
     if (chat.turn, chat.prompt_chars, chat.reply_chars) != (row.turn, row.prompt_chars, row.reply_chars):
         problems.append(f"row {chat.row_index}: its columns do not fit its text")
