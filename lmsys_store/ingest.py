@@ -6,9 +6,9 @@ cancellation or an error at any moment leaves whole pages only, and the next run
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import anyio
@@ -16,13 +16,14 @@ from anyio import to_thread
 from anyio.streams.memory import MemoryObjectSendStream
 
 from lmsys_store.errors import DatasetMismatchError, InvalidRowError, LmsysStoreError
-from lmsys_store.records import Origin
+from lmsys_store.records import Conversation
 from lmsys_store.rows import conversation_from_row
 from lmsys_store.sources.base import BrokenRow, Page, Source
 from lmsys_store.storage import coverage
 from lmsys_store.storage.coverage import Interval
+from lmsys_store.storage.pages import PreparedPage, prepared_page
 from lmsys_store.storage.reader import Reader, Reject, StoreState
-from lmsys_store.storage.writer import PreparedPage, PreparedRow, Writer, prepare, raw_json
+from lmsys_store.storage.writer import Writer, raw_json
 
 OnInvalid = Literal["keep", "raise"]
 PAGES_IN_FLIGHT: Final = 2
@@ -230,21 +231,23 @@ async def _read(
 
 def prepare_page(page: Page, source: str, index_replies: bool, on_invalid: OnInvalid = "keep") -> PreparedPage:
     """Validate and encode one page; its digest is over what is stored of it."""
-    rows: list[PreparedRow] = []
     rejects: list[Reject] = []
+    chats = _valid(page, source, rejects, on_invalid)
+    prepared = prepared_page(Interval(page.start, page.stop), source, chats, index_replies=index_replies)
+    digest = hashlib.sha256("".join(prepared.messages).encode()).hexdigest()
+    return replace(prepared, rejects=rejects, digest=digest, byte_count=page.byte_count)
+
+
+def _valid(page: Page, source: str, rejects: list[Reject], on_invalid: OnInvalid) -> Iterator[Conversation]:
+    """The rows of a page that are conversations; the others go to ``rejects``, or the first of them is raised."""
     for row_index, row in enumerate(page.rows, page.start):
         try:
             if isinstance(row, BrokenRow):
                 raise InvalidRowError(row.reason)
-            chat = conversation_from_row(row, row_index, origin=Origin.CACHE)
+            yield conversation_from_row(row, row_index)
         except InvalidRowError as error:
             if on_invalid == "raise":
                 raise InvalidRowError(
                     f"row {row_index} of {source}: {error}; sync without on_invalid='raise' to set it aside"
                 ) from None
-            raw = row.raw if isinstance(row, BrokenRow) else row
-            rejects.append(Reject(row_index, str(error), raw_json(raw)))
-        else:
-            rows.append(prepare(chat, index_replies=index_replies))
-    digest = hashlib.sha256("".join([row.messages for row in rows]).encode()).hexdigest()
-    return PreparedPage(Interval(page.start, page.stop), digest, source, rows, rejects, page.byte_count)
+            rejects.append(Reject(row_index, str(error), raw_json(row.raw if isinstance(row, BrokenRow) else row)))

@@ -17,6 +17,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 _messages = TypeAdapter(tuple[Message, ...])
 _parse_messages: Final = _messages.validator.validate_json
+_dump_messages: Final = _messages.serializer.to_json
 
 CONVERSATION_COLUMNS: Final = tuple(column.name for column in conversation.columns if column.name != "seq")
 """What a row stores, in order."""
@@ -130,7 +131,7 @@ def columns_of(chat: Conversation, prompts: Sequence[str], replies: Sequence[str
 
 def messages_json(chat: Conversation) -> str:
     """The messages as one JSON text: NUL and control characters are escaped, all else is as it is."""
-    return _messages.dump_json(chat.messages).decode()
+    return _dump_messages(chat.messages).decode()
 
 
 def fts_columns(prompts: Sequence[str], replies: Sequence[str], *, index_replies: bool) -> tuple[str, str]:

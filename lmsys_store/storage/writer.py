@@ -10,27 +10,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import Table, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import CreateIndex, DropIndex
 
 from lmsys_store.query import Query
-from lmsys_store.records import Conversation, PackedModeration
 from lmsys_store.storage.codec import (
     CONVERSATION_COLUMNS,
-    columns_of,
     conversation_of,
     fts_columns,
-    messages_json,
     select_conversations,
 )
 from lmsys_store.storage.compile import compile_query
 from lmsys_store.storage.coverage import Interval, missing
 from lmsys_store.storage.engine import Database
-from lmsys_store.storage.reader import Reject, StoreState, read_state
+from lmsys_store.storage.pages import FTS_COLUMNS, MODERATION_COLUMNS, TEXT_COLUMNS, PreparedPage
+from lmsys_store.storage.reader import StoreState, read_state
 from lmsys_store.storage.schema import PAGE_SIZE
 from lmsys_store.storage.tables import (
     conversation,
@@ -54,52 +51,28 @@ _MOST_PARAMETERS: Final = 32_000  # SQLite's own default limit is 32,766
 
 
 async def _insert_many(
-    connection: AsyncConnection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+    connection: AsyncConnection, table: str, columns: Sequence[str], values: Sequence[Any], *, with_seq: bool = False
 ) -> None:
-    """Insert rows of plain values; few distinct statements, so that SQLite compiles each once."""
-    at = 0
+    """Insert flat values, row after row; few distinct statements, so that SQLite compiles each once."""
+    width, at = len(columns), 0
     for size in _ROWS_A_STATEMENT:
-        while size * len(columns) <= _MOST_PARAMETERS and at + size <= len(rows):
-            parameters = tuple(chain.from_iterable(rows[at : at + size]))
-            await connection.exec_driver_sql(_insert_sql(table, tuple(columns), size), parameters)
-            at += size
+        while size * width <= _MOST_PARAMETERS and at + size * width <= len(values):
+            sql = _insert_sql(table, tuple(columns), size, with_seq)
+            await connection.exec_driver_sql(sql, tuple(values[at : at + size * width]))
+            at += size * width
 
 
 @cache
-def _insert_sql(table: str, columns: tuple[str, ...], size: int) -> str:
-    one = f"({', '.join('?' * len(columns))})"
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([one] * size)}"
+def _insert_sql(table: str, columns: tuple[str, ...], size: int, with_seq: bool) -> str:
+    names, rows = ", ".join(columns), ", ".join([f"({', '.join('?' * len(columns))})"] * size)
+    if with_seq:
+        return f"INSERT INTO {table} ({names}, seq) SELECT page.*, store.seq FROM (VALUES {rows}) AS page, store"
+    return f"INSERT INTO {table} ({names}) VALUES {rows}"
 
 
-_CONVERSATION_COLUMNS: Final = ("seq", *CONVERSATION_COLUMNS)
-_FTS_COLUMNS: Final = ("rowid", "prompts", "replies")
 _DELETE_FTS: Final = (
     "INSERT INTO conversation_fts(conversation_fts, rowid, prompts, replies) VALUES ('delete', ?, ?, ?)"
 )
-
-
-class PreparedRow(NamedTuple):
-    """A conversation ready to be stored: its columns, its text, its moderation and its full-text entry."""
-
-    row_index: int
-    columns: tuple[Any, ...]
-    messages: str
-    maxima: bytes | None
-    moderation: PackedModeration | None
-    fts: tuple[str, str]
-    turn_differs: bool
-
-
-@dataclass(frozen=True)
-class PreparedPage:
-    """What one page adds: valid rows, rejects, and the interval it covers."""
-
-    interval: Interval
-    digest: str
-    source: str
-    rows: Sequence[PreparedRow]
-    rejects: Sequence[Reject]
-    byte_count: int
 
 
 @dataclass(frozen=True)
@@ -110,20 +83,6 @@ class Stored:
     rejected: int
     skipped: int
     turn_mismatches: int
-
-
-def prepare(chat: Conversation, *, index_replies: bool) -> PreparedRow:
-    """Encode a conversation for storage: pure, and therefore done outside the writer."""
-    prompts, replies = chat.prompts, chat.replies
-    return PreparedRow(
-        chat.row_index,
-        columns_of(chat, prompts, replies),
-        messages_json(chat),
-        None if chat.moderation_summary is None else chat.moderation_summary.packed_maxima,
-        chat.packed_moderation,
-        fts_columns(prompts, replies, index_replies=index_replies),
-        chat.source_turn is not None,
-    )
 
 
 def now() -> str:
@@ -166,24 +125,21 @@ class Writer:
         async def operation(connection: AsyncConnection) -> Stored:
             gaps = missing(page.interval, await _overlapping(connection, page.interval))
             if not gaps:
-                return Stored(0, 0, len(page.rows) + len(page.rejects), 0)
-            buried = await _indexes(connection, tombstone, page.interval)
+                return Stored(0, 0, len(page.row_indexes) + len(page.rejects), 0)
+            fresh = await _fresh(connection, page, gaps)
             seq = await _next_seq(connection)
-            fresh = [row for row in page.rows if _inside(row.row_index, gaps) and row.row_index not in buried]
-            rejects = [
-                reject for reject in page.rejects if _inside(reject.row_index, gaps) and reject.row_index not in buried
-            ]
-            await _insert_rows(connection, fresh, rejects, seq)
+            await _insert_page(connection, fresh)
             for start, stop in gaps:
                 values = {"start": start, "stop": stop, "seq": seq, "digest": page.digest, "source": page.source}
                 await connection.execute(insert(coverage).values(values))
+            added, rejected = len(fresh.row_indexes), len(fresh.rejects)
             counted = {
-                "rows_added": sync_run.c.rows_added + len(fresh),
-                "rows_rejected": sync_run.c.rows_rejected + len(rejects),
+                "rows_added": sync_run.c.rows_added + added,
+                "rows_rejected": sync_run.c.rows_rejected + rejected,
             }
             await connection.execute(update(sync_run).where(sync_run.c.id == run_id).values(counted))
-            skipped = len(page.rows) + len(page.rejects) - len(fresh) - len(rejects)
-            return Stored(len(fresh), len(rejects), skipped, sum(row.turn_differs for row in fresh))
+            skipped = len(page.row_indexes) + len(page.rejects) - added - rejected
+            return Stored(added, rejected, skipped, len(fresh.turn_differs))
 
         return await self._database.write(operation)
 
@@ -257,21 +213,21 @@ async def _build_indexes(connection: AsyncConnection) -> bool:
     return bool(lacking)
 
 
-async def _insert_rows(
-    connection: AsyncConnection, rows: Sequence[PreparedRow], rejects: Sequence[Reject], seq: int
-) -> None:
-    packed = [(row.row_index, *row.moderation) for row in rows if row.moderation is not None]
-    rejected = [(seq, reject.row_index, reject.reason, reject.raw) for reject in rejects]
-    await _insert_many(connection, "conversation", _CONVERSATION_COLUMNS, [(seq, *row.columns) for row in rows])
-    await _insert_many(
-        connection,
-        "conversation_text",
-        ("row_index", "messages", "maxima"),
-        [(row.row_index, row.messages, row.maxima) for row in rows],
-    )
-    await _insert_many(connection, "moderation", ("row_index", "flags", "scores"), packed)
-    await _insert_many(connection, "conversation_fts", _FTS_COLUMNS, [(row.row_index, *row.fts) for row in rows])
-    await _insert_many(connection, "rejected_row", ("seq", "row_index", "reason", "raw"), rejected)
+async def _fresh(connection: AsyncConnection, page: PreparedPage, gaps: Sequence[Interval]) -> PreparedPage:
+    """What of a page is neither covered nor deleted for good: as a rule, all of it."""
+    buried = await _indexes(connection, tombstone, page.interval)
+    if not buried and gaps == [page.interval]:
+        return page
+    return page.only({row_index for start, stop in gaps for row_index in range(start, stop)} - buried)
+
+
+async def _insert_page(connection: AsyncConnection, page: PreparedPage) -> None:
+    rejected = [value for reject in page.rejects for value in (reject.row_index, reject.reason, reject.raw)]
+    await _insert_many(connection, "conversation", CONVERSATION_COLUMNS, page.conversations, with_seq=True)
+    await _insert_many(connection, "conversation_text", TEXT_COLUMNS, page.texts)
+    await _insert_many(connection, "moderation", MODERATION_COLUMNS, page.moderation)
+    await _insert_many(connection, "conversation_fts", FTS_COLUMNS, page.entries)
+    await _insert_many(connection, "rejected_row", ("row_index", "reason", "raw"), rejected, with_seq=True)
 
 
 async def _overlapping(connection: AsyncConnection, interval: Interval) -> list[Interval]:
@@ -283,10 +239,6 @@ async def _overlapping(connection: AsyncConnection, interval: Interval) -> list[
 async def _indexes(connection: AsyncConnection, table: Table, interval: Interval) -> set[int]:
     where = table.c.row_index.between(interval.start, interval.stop - 1)
     return set((await connection.execute(select(table.c.row_index).where(where))).scalars().all())
-
-
-def _inside(row_index: int, intervals: Sequence[Interval]) -> bool:
-    return any(start <= row_index < stop for start, stop in intervals)
 
 
 async def _next_seq(connection: AsyncConnection) -> int:

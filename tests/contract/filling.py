@@ -8,8 +8,9 @@ from pathlib import Path
 from lmsys_store.records import Conversation
 from lmsys_store.storage.coverage import Interval
 from lmsys_store.storage.engine import Database
+from lmsys_store.storage.pages import prepared_page
 from lmsys_store.storage.reader import StoreState
-from lmsys_store.storage.writer import PreparedPage, Writer, prepare
+from lmsys_store.storage.writer import Writer
 
 
 def filled(path: Path, chats: Sequence[Conversation], *, index_replies: bool = True) -> Path:
@@ -26,8 +27,8 @@ async def _fill(path: Path, chats: Sequence[Conversation], index_replies: bool) 
         _, run_id = await writer.begin(_state(len(chats), index_replies), "a test", rows=len(chats))
         half = len(chats) // 2
         for start, stop in ((0, half), (half, len(chats))):
-            rows = [prepare(chat, index_replies=index_replies) for chat in chats[start:stop]]
-            await writer.store_page(PreparedPage(Interval(start, stop), "digest", "a test", rows, [], 0), run_id)
+            part = Interval(start, stop), "a test", chats[start:stop]
+            await writer.store_page(prepared_page(*part, index_replies=index_replies), run_id)
         await writer.end(run_id, "complete", len(chats))
     finally:
         await database.close()

@@ -1,0 +1,84 @@
+"""A page made ready to be stored: flat lists of SQL values, one a table. Pure, and therefore built outside the writer.
+
+Flat, because a page of tuples a row costs the interpreter (and its garbage collector) more than SQLite needs to store it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from lmsys_store.records import Conversation
+from lmsys_store.storage.codec import CONVERSATION_COLUMNS, columns_of, fts_columns, messages_json
+from lmsys_store.storage.coverage import Interval
+from lmsys_store.storage.reader import Reject
+
+TEXT_COLUMNS: Final = ("row_index", "messages", "maxima")
+MODERATION_COLUMNS: Final = ("row_index", "flags", "scores")
+FTS_COLUMNS: Final = ("rowid", "prompts", "replies")
+
+
+@dataclass(frozen=True)
+class PreparedPage:
+    """What one page adds: the values of its rows for each table, its rejects, and the interval it covers.
+
+    Every list of values holds as many a row as its table has columns above; the first of a row is its row index.
+    """
+
+    interval: Interval
+    source: str
+    row_indexes: Sequence[int] = ()
+    conversations: Sequence[Any] = ()
+    texts: Sequence[Any] = ()
+    moderation: Sequence[Any] = ()
+    entries: Sequence[Any] = ()
+    turn_differs: Sequence[int] = ()
+    rejects: Sequence[Reject] = ()
+    digest: str = ""
+    byte_count: int = field(default=0)
+
+    @property
+    def messages(self) -> Sequence[str]:
+        """The JSON text of each row's messages."""
+        return self.texts[1 :: len(TEXT_COLUMNS)]
+
+    def only(self, wanted: set[int]) -> "PreparedPage":
+        """The page without the rows and rejects of other row indexes."""
+        return replace(
+            self,
+            row_indexes=[row_index for row_index in self.row_indexes if row_index in wanted],
+            conversations=_only(self.conversations, len(CONVERSATION_COLUMNS), wanted),
+            texts=_only(self.texts, len(TEXT_COLUMNS), wanted),
+            moderation=_only(self.moderation, len(MODERATION_COLUMNS), wanted),
+            entries=_only(self.entries, len(FTS_COLUMNS), wanted),
+            turn_differs=[row_index for row_index in self.turn_differs if row_index in wanted],
+            rejects=[reject for reject in self.rejects if reject.row_index in wanted],
+        )
+
+
+def _only(values: Sequence[Any], width: int, wanted: set[int]) -> list[Any]:
+    starts = (start for start in range(0, len(values), width) if values[start] in wanted)
+    return [value for start in starts for value in values[start : start + width]]
+
+
+def prepared_page(
+    interval: Interval, source: str, chats: Iterable[Conversation], *, index_replies: bool
+) -> PreparedPage:
+    """Encode conversations as a page, taking them one by one."""
+    row_indexes: list[int] = []
+    turn_differs: list[int] = []
+    conversations: list[Any] = []
+    texts: list[Any] = []
+    moderation: list[Any] = []
+    entries: list[Any] = []
+    for chat in chats:
+        prompts, replies = chat.prompts, chat.replies
+        summary, packed, row_index = chat.moderation_summary, chat.packed_moderation, chat.row_index
+        row_indexes.append(row_index)
+        conversations += columns_of(chat, prompts, replies)
+        texts += (row_index, messages_json(chat), None if summary is None else summary.packed_maxima)
+        entries += (row_index, *fts_columns(prompts, replies, index_replies=index_replies))
+        if packed is not None:
+            moderation += (row_index, *packed)
+        if chat.source_turn is not None:
+            turn_differs.append(row_index)
+    return PreparedPage(interval, source, row_indexes, conversations, texts, moderation, entries, turn_differs)
