@@ -3,6 +3,7 @@
 Flat, because a page of tuples a row costs the interpreter (and its garbage collector) more than SQLite needs to store it.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -15,6 +16,9 @@ from lmsys_store.storage.reader import Reject
 TEXT_COLUMNS: Final = ("row_index", "messages", "maxima")
 MODERATION_COLUMNS: Final = ("row_index", "flags", "scores")
 FTS_COLUMNS: Final = ("rowid", "prompts", "replies")
+_ROWS_BETWEEN_YIELDS: Final = 32
+"""How often a page in preparation offers the interpreter's lock to others: whoever wants it from a busy thread waits 5 ms, and
+both the writer's many short steps and the coroutines of a program that embeds us do."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ def prepared_page(
         prompts, replies = chat.prompts, chat.replies
         summary, packed, row_index = chat.moderation_summary, chat.packed_moderation, chat.row_index
         row_indexes.append(row_index)
+        if row_index % _ROWS_BETWEEN_YIELDS == 0:
+            time.sleep(0)
         conversations += columns_of(chat, prompts, replies)
         texts += (row_index, messages_json(chat), None if summary is None else summary.packed_maxima)
         entries += (row_index, *fts_columns(prompts, replies, index_replies=index_replies))

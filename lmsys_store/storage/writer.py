@@ -54,11 +54,16 @@ async def _insert_many(
     connection: AsyncConnection, table: str, columns: Sequence[str], values: Sequence[Any], *, with_seq: bool = False
 ) -> None:
     """Insert flat values, row after row; few distinct statements, so that SQLite compiles each once."""
+    # The driver's own execute: one hop to its thread instead of three, each of which may have to wait for a busy interpreter.
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None
     width, at = len(columns), 0
     for size in _ROWS_A_STATEMENT:
         while size * width <= _MOST_PARAMETERS and at + size * width <= len(values):
             sql = _insert_sql(table, tuple(columns), size, with_seq)
-            await connection.exec_driver_sql(sql, tuple(values[at : at + size * width]))
+            await driver.execute(
+                sql, values if at == 0 and size * width == len(values) else values[at : at + size * width]
+            )
             at += size * width
 
 
@@ -243,8 +248,8 @@ async def _indexes(connection: AsyncConnection, table: Table, interval: Interval
 
 async def _next_seq(connection: AsyncConnection) -> int:
     first = func.coalesce(store.c.first_fetch, now())
-    await connection.execute(update(store).values(seq=store.c.seq + 1, last_fetch=now(), first_fetch=first))
-    return int((await connection.execute(select(store.c.seq))).scalar_one())
+    raised = update(store).values(seq=store.c.seq + 1, last_fetch=now(), first_fetch=first).returning(store.c.seq)
+    return int((await connection.execute(raised)).scalar_one())
 
 
 async def _delete_batch(connection: AsyncConnection, query: Query, reason: str, *, forget: bool) -> int:
