@@ -169,7 +169,7 @@ class Writer:
         # they would say that everything is small, and a reader that has loaded them keeps them while the store grows.
         statements = ["PRAGMA wal_checkpoint(TRUNCATE)"]
         if await self._database.read(_is_worth_statistics):
-            statements = ["PRAGMA analysis_limit = 1000", "ANALYZE", *statements]
+            statements = ["ANALYZE", *statements]  # whole: with a limit all values look equally frequent
         await self._database.maintain(*statements)
 
     async def delete(self, query: Query, reason: str, *, forget: bool) -> int:
