@@ -145,8 +145,13 @@ def _offsets(array: Any) -> list[int]:
 
 def _numbers(array: Any) -> Any:
     """A column of numbers without nulls as numpy sees it; pyarrow's own ``to_numpy`` would import pandas (38 MB)."""
-    kind = np.dtype(array.type.to_pandas_dtype())
+    kind = np.dtype(str(array.type))  # int32, uint8, double, …: both name them alike
     return np.frombuffer(array.buffers()[1], kind, len(array), array.offset * kind.itemsize)
+
+
+def _filled(array: Any, value: object) -> Any:
+    """The column with nulls replaced; asked only where there are any, since making the value an Arrow one imports pandas."""
+    return pc.fill_null(array, value) if array.null_count else array
 
 
 def _conversations(array: Any) -> Sequence[Any]:
@@ -180,10 +185,10 @@ def _packed_moderation(array: Any) -> list[CodedModeration] | None:
         return None
     flags = _numbers(flagged.cast(pa.uint8())).astype("<u2") * FLAGGED_BIT
     for bit, truth in enumerate(truths):
-        flags |= _numbers(pc.fill_null(truth, False).cast(pa.uint8())).astype("<u2") << bit
+        flags |= _numbers(_filled(truth, False).cast(pa.uint8())).astype("<u2") << bit
     matrix = np.empty((len(flat), len(MODERATION_CATEGORIES)), "<f8")
     for number, value in enumerate(values):
-        matrix[:, number] = _numbers(pc.fill_null(value, float("nan")))
+        matrix[:, number] = _numbers(_filled(value, float("nan")))
     return _coded(_offsets(array), flags.astype("<u2"), matrix)
 
 
