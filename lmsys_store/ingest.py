@@ -112,11 +112,11 @@ async def ingest(
     ends = [end for end in (source.total_rows, limit) if end is not None]
     asked = Interval(0, min(ends, default=_UNKNOWN_END))
     wanted = coverage.missing(asked, await reader.coverage())
-    known = asked.stop if asked.stop < _UNKNOWN_END else None
-    state, run_id = await writer.begin(state, source.name, rows=None if known is None else coverage.size(wanted))
-    run = _Run(on_progress, known, 0 if known is None else known - coverage.size(wanted))
+    known = asked.stop if ends else None
+    lacking = None if known is None else coverage.size(wanted)
+    state, run_id = await writer.begin(state, source.name, rows=lacking)
+    run = _Run(on_progress, known, 0 if known is None or lacking is None else known - lacking)
     run.tell("reading")
-    outcome = "cancelled"
     try:
         await _transfer(source, wanted, writer, run, run_id, state.index_replies, on_invalid)
         outcome = "complete"

@@ -64,7 +64,6 @@ class Database:
         self.path = path
         self.notes: list[str] = []
         self._readers: AsyncEngine | None = None
-        self._writer: AsyncEngine | None = None
         self._queue: asyncio.Queue[tuple[Operation, asyncio.Future[Any]] | None] | None = None
         self._writer_task: asyncio.Task[None] | None = None
         self._writable = True
@@ -225,17 +224,17 @@ class Database:
         return await future
 
     async def _run_writer(self, queue: asyncio.Queue[tuple[Operation, asyncio.Future[Any]] | None]) -> None:
-        self._writer = self._writer_engine()
+        engine = self._writer_engine()
         connection: AsyncConnection | None = None
         try:
             while (entry := await queue.get()) is not None:
                 operation, future = entry
                 try:
                     with _placed(self.path):
-                        connection = connection or await self._writer.connect()
+                        connection = connection or await engine.connect()
                         async with connection.begin():
                             result = await operation(connection)
-                except Exception as error:
+                except Exception as error:  # raised where the operation came from; the writer serves the next one
                     if not future.done():
                         future.set_exception(error)
                     del error

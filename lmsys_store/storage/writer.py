@@ -1,7 +1,7 @@
 """Everything that is written to a store, each method one transaction run by the writer task.
 
 A page's rows, texts, moderation, full-text entries, rejects and coverage interval commit together, so a stored row is
-always a searchable and a covered one. SQL for many rows goes through `exec_driver_sql`: Core's own executemany costs four
+always a searchable and a covered one. SQL for many rows is written out (`_insert_many`): Core's own executemany costs four
 times as much a row.
 """
 
@@ -34,7 +34,6 @@ from lmsys_store.storage.tables import (
     conversation_text,
     coverage,
     moderation,
-    rejected_row,
     store,
     sync_run,
     tombstone,
@@ -61,9 +60,7 @@ async def _insert_many(
     for size in _ROWS_A_STATEMENT:
         while size * width <= _MOST_PARAMETERS and at + size * width <= len(values):
             sql = _insert_sql(table, tuple(columns), size, with_seq)
-            await driver.execute(
-                sql, values if at == 0 and size * width == len(values) else values[at : at + size * width]
-            )
+            await driver.execute(sql, values[at : at + size * width])
             at += size * width
 
 
@@ -191,15 +188,6 @@ class Writer:
         await self._database.maintain("PRAGMA wal_checkpoint(TRUNCATE)")
         return deleted
 
-    async def delete_rejects(self, row_indexes: Sequence[int], reason: str) -> None:
-        """Delete rejected rows (their raw text with them), leaving tombstones."""
-
-        async def operation(connection: AsyncConnection) -> None:
-            await connection.execute(delete(rejected_row).where(rejected_row.c.row_index.in_(row_indexes)))
-            await _bury(connection, row_indexes, reason)
-
-        await self._database.write(operation)
-
 
 async def _is_worth_statistics(connection: AsyncConnection) -> bool:
     rows = select(conversation.c.row_index).limit(_ROWS_FOR_STATISTICS).subquery()
@@ -279,8 +267,7 @@ async def _bury(connection: AsyncConnection, row_indexes: Sequence[int], reason:
     seq = int((await connection.execute(select(store.c.seq))).scalar_one())
     at = now()
     rows = [{"row_index": row_index, "seq": seq, "reason": reason, "deleted_at": at} for row_index in row_indexes]
-    if rows:
-        await connection.execute(insert(tombstone), rows)
+    await connection.execute(insert(tombstone), rows)
 
 
 async def _uncover(connection: AsyncConnection, row_indexes: Sequence[int]) -> None:
