@@ -1,6 +1,6 @@
 """Rows from a source into the store: validate, encode, write, with progress. Memory is a few pages, whatever the source.
 
-Two halves joined by a bounded stream: one reads and validates (in worker threads), one hands pages to the writer. A
+Three steps joined by bounded streams, each on a page of its own: read, validate and encode (in a worker thread), store. A
 cancellation or an error at any moment leaves whole pages only, and the next run fetches what is missing.
 """
 
@@ -9,15 +9,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, Literal
 
 import anyio
 from anyio import to_thread
-from anyio.streams.memory import MemoryObjectSendStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from lmsys_store.errors import DatasetMismatchError, InvalidRowError, LmsysStoreError
-from lmsys_store.records import Conversation
-from lmsys_store.rows import conversation_from_row
+from lmsys_store.records import CheckedRow
+from lmsys_store.rows import checked_row
 from lmsys_store.sources.base import BrokenRow, Page, Source
 from lmsys_store.storage import coverage
 from lmsys_store.storage.coverage import Interval
@@ -26,7 +27,7 @@ from lmsys_store.storage.reader import Reader, Reject, StoreState
 from lmsys_store.storage.writer import Writer, raw_json
 
 OnInvalid = Literal["keep", "raise"]
-PAGES_IN_FLIGHT: Final = 2
+PAGES_IN_FLIGHT: Final = 1
 PROGRESS_SECONDS: Final = 0.1
 _UNKNOWN_END: Final = 2**62
 
@@ -119,17 +120,13 @@ async def ingest(
     run.tell("reading")
     try:
         await _transfer(source, wanted, writer, run, run_id, state.index_replies, on_invalid)
-        outcome = "complete"
     except BaseException as error:
-        # An anyio group wraps what a half of it raised; users get the error itself.
+        # An anyio group wraps what a part of it raised; users get the error itself, whatever the closing meets besides.
         error = _single(error)
-        outcome = type(error).__name__
+        with suppress(LmsysStoreError):
+            await _close(run, run_id, type(error).__name__, source, writer)
         raise error from error.__cause__
-    finally:
-        with anyio.CancelScope(shield=True), suppress(LmsysStoreError):
-            run.tell("finishing")
-            await writer.end(run_id, outcome, source.total_rows)
-            await writer.settle(changed=bool(run.added or run.rejected))
+    await _close(run, run_id, "complete", source, writer)
     run.tell("done")
     complete = not coverage.missing(asked, await reader.coverage())
     return SyncReport(
@@ -143,6 +140,13 @@ async def ingest(
         complete,
         notes,
     )
+
+
+async def _close(run: _Run, run_id: int, outcome: str, source: Source, writer: Writer) -> None:
+    with anyio.CancelScope(shield=True):
+        run.tell("finishing")
+        await writer.end(run_id, outcome, source.total_rows)
+        await writer.settle(changed=bool(run.added or run.rejected))
 
 
 def _checked_state(
@@ -195,19 +199,21 @@ async def _transfer(
     index_replies: bool,
     on_invalid: OnInvalid,
 ) -> None:
-    send, receive = anyio.create_memory_object_stream[PreparedPage](PAGES_IN_FLIGHT)
+    send_page, pages = anyio.create_memory_object_stream[Page](0)
+    send_prepared, prepared = anyio.create_memory_object_stream[PreparedPage](PAGES_IN_FLIGHT)
     faults: list[LmsysStoreError] = []
-    async with anyio.create_task_group() as group:
-        group.start_soon(_read, source, wanted, send, index_replies, on_invalid, faults)
-        async with receive:
-            async for page in receive:
-                stored = await writer.store_page(page, run_id)
-                run.added += stored.added
-                run.rejected += stored.rejected
-                run.skipped += stored.skipped
-                run.turn_mismatches += stored.turn_mismatches
-                run.byte_count += page.byte_count
-                run.tell("reading")
+    async with anyio.create_task_group() as group, prepared:
+        group.start_soon(_read, source, wanted, send_page, faults)
+        prepare = partial(prepare_page, source.name, index_replies, on_invalid)
+        group.start_soon(_prepare, pages, send_prepared, prepare, faults)
+        async for page in prepared:
+            stored = await writer.store_page(page, run_id)
+            run.added += stored.added
+            run.rejected += stored.rejected
+            run.skipped += stored.skipped
+            run.turn_mismatches += stored.turn_mismatches
+            run.byte_count += page.byte_count
+            run.tell("reading")
     if faults:
         raise faults[0]
 
@@ -215,36 +221,50 @@ async def _transfer(
 async def _read(
     source: Source,
     wanted: Sequence[Interval],
-    send: MemoryObjectSendStream[PreparedPage],
-    index_replies: bool,
-    on_invalid: OnInvalid,
+    send: MemoryObjectSendStream[Page],
     faults: list[LmsysStoreError],
 ) -> None:
-    """Send every page; a fault of the source ends the stream and is told afterwards, so that the pages before it are kept."""
+    """Send every page; a fault ends the stream and is told afterwards, so that the pages before it are kept."""
     async with send, aclosing(source.pages(wanted)) as pages:  # type: ignore[type-var]  # every source's is a generator
         try:
             async for page in pages:
-                await send.send(await to_thread.run_sync(prepare_page, page, source.name, index_replies, on_invalid))
+                await send.send(page)
+        except LmsysStoreError as error:
+            faults.append(error)
+        except anyio.BrokenResourceError:
+            pass  # the next step met a fault, and tells it
+
+
+async def _prepare(
+    pages: MemoryObjectReceiveStream[Page],
+    send: MemoryObjectSendStream[PreparedPage],
+    prepare: Callable[[Page], PreparedPage],
+    faults: list[LmsysStoreError],
+) -> None:
+    async with pages, send:
+        try:
+            async for page in pages:
+                await send.send(await to_thread.run_sync(prepare, page))
         except LmsysStoreError as error:
             faults.append(error)
 
 
-def prepare_page(page: Page, source: str, index_replies: bool, on_invalid: OnInvalid = "keep") -> PreparedPage:
+def prepare_page(source: str, index_replies: bool, on_invalid: OnInvalid, page: Page) -> PreparedPage:
     """Validate and encode one page; its digest is over what is stored of it."""
     rejects: list[Reject] = []
-    chats = _valid(page, source, rejects, on_invalid)
-    prepared = prepared_page(Interval(page.start, page.stop), source, chats, index_replies=index_replies)
+    rows = _valid(page, source, rejects, on_invalid)
+    prepared = prepared_page(Interval(page.start, page.stop), source, rows, index_replies=index_replies)
     digest = hashlib.sha256("".join(prepared.messages).encode()).hexdigest()
     return replace(prepared, rejects=rejects, digest=digest, byte_count=page.byte_count)
 
 
-def _valid(page: Page, source: str, rejects: list[Reject], on_invalid: OnInvalid) -> Iterator[Conversation]:
+def _valid(page: Page, source: str, rejects: list[Reject], on_invalid: OnInvalid) -> Iterator[CheckedRow]:
     """The rows of a page that are conversations; the others go to ``rejects``, or the first of them is raised."""
     for row_index, row in enumerate(page.rows, page.start):
         try:
             if isinstance(row, BrokenRow):
                 raise InvalidRowError(row.reason)
-            yield conversation_from_row(row, row_index)
+            yield checked_row(row, row_index)
         except InvalidRowError as error:
             if on_invalid == "raise":
                 raise InvalidRowError(

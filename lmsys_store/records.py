@@ -5,12 +5,13 @@ maxima) always, and the per-message moderation only when it was asked for.
 """
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import cycle
 from typing import Any, Final, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, InstanceOf
+from pydantic import BaseModel, ConfigDict, InstanceOf, TypeAdapter
 
 from lmsys_store.errors import NotLoadedError
 
@@ -211,7 +212,7 @@ class Conversation(Record):
         """
         chat = cls.__new__(cls)
         _set(chat, "__dict__", values)
-        _set(chat, "__pydantic_fields_set__", set(_ALL_FIELDS))
+        _set(chat, "__pydantic_fields_set__", _ALL_FIELDS)
         _set(chat, "__pydantic_extra__", None)
         _set(chat, "__pydantic_private__", None)
         return chat
@@ -287,7 +288,53 @@ class Conversation(Record):
         )
 
 
-_ALL_FIELDS: Final = frozenset(Conversation.model_fields)
+class CheckedRow(NamedTuple):
+    """A valid row of the data set before a record is made of it: all that storing it needs, at half a record's cost.
+
+    ``contents`` are the messages' texts; roles alternate, the user's first.
+    """
+
+    row_index: int
+    conversation_id: str
+    model: str
+    contents: Sequence[str]
+    language: str = "unknown"
+    redacted: bool = False
+    timestamp: datetime | None = None
+    source_turn: int | None = None
+    moderation: CodedModeration | None = None
+    labels: Labels = NO_LABELS
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """The messages as plain mappings."""
+        return [{"role": role, "content": content} for role, content in zip(cycle(ROUND), self.contents, strict=False)]
+
+    def conversation(self, origin: Origin) -> Conversation:
+        """The record of this row."""
+        coded = self.moderation
+        return Conversation.assembled(
+            {
+                "row_index": self.row_index,
+                "conversation_id": self.conversation_id,
+                "model": self.model,
+                "messages": _messages_of(self.messages),
+                "language": self.language,
+                "redacted": self.redacted,
+                "origin": origin,
+                "timestamp": self.timestamp,
+                "labels": self.labels,
+                "source_turn": self.source_turn,
+                "moderation_summary": None if coded is None else coded.summary,
+                "packed_moderation": None if coded is None else coded.packed,
+            }
+        )
+
+
+ROUND: Final = ("user", "assistant")
+_messages_of: Final = TypeAdapter(tuple[Message, ...]).validate_python
+_ALL_FIELDS: Final = set(Conversation.model_fields)
+"""Shared by all assembled records: whatever changes a record's set (``model_copy``) changes a copy of it."""
 _set: Final = object.__setattr__
 
 

@@ -113,6 +113,7 @@ class Iteration:
     def __init__(self, selection: Selection, reader: Reader, notes: Sequence[str] = ()) -> None:
         self._selection = selection
         self._reader = reader
+        self._refuse_after_fork = reader.refuse_after_fork
         self._statement: PageStatement | None = None
         self._page: Sequence[Row] = ()
         self._at = 0
@@ -120,8 +121,8 @@ class Iteration:
         self._generation = 0
         self._ended = False
         self._begun = 0 if selection.position is None else selection.position.count
-        self._count = self._begun
-        self._last = -1
+        self._taken = self._begun
+        self._before = -1
         self._state: StoreState | None = None
         self._origin = Origin.CACHE
         self.report = Report(list(notes))
@@ -141,14 +142,21 @@ class Iteration:
 
     def take(self) -> Conversation | None:
         """The next row of the page in hand, decoded now; None if the page is used up."""
-        if self._at >= len(self._page):
+        at = self._at
+        if at >= len(self._page):
             return None
-        self._reader.refuse_after_fork()
-        chat = conversation_of(self._page[self._at], self._origin)
-        self._at += 1
-        self._last = chat.row_index
-        self._count += 1
-        return chat
+        self._refuse_after_fork()
+        self._at = at + 1
+        return conversation_of(self._page[at], self._origin)
+
+    @property
+    def _last(self) -> int:
+        """The row index handed over last. Derived, and so is the count: two stores less on the path of every row."""
+        return self._page[self._at - 1][0] if self._at else self._before
+
+    @property
+    def _count(self) -> int:
+        return self._taken + self._at
 
     def take_page(self) -> list[Conversation]:
         """What is left of the page in hand, decoded."""
@@ -170,6 +178,7 @@ class Iteration:
             return False
         assert self._state is not None and self._statement is not None
         size = self._next_size()
+        self._before, self._taken = self._last, self._count
         self._page, self._at = (), 0
         if size > 0:
             page, generation = await self._reader.page(self._statement, self._last, self._state.seq, size)
@@ -215,7 +224,7 @@ class Iteration:
                 f"the token is of revision {position.revision}, the store holds {self._state.revision}; start the loop anew"
             )
         self._state = replace(self._state, seq=position.bound)
-        self._last = position.last
+        self._before = position.last
 
     async def _finish(self) -> None:
         self._ended = True

@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
-from pydantic import TypeAdapter
-
 from lmsys_store.errors import InvalidRowError
 from lmsys_store.records import (
     DATASET_SPELLING,
     MODERATION_CATEGORIES,
-    NO_LABELS,
+    ROUND,
+    CheckedRow,
     CodedModeration,
     Conversation,
     Message,
@@ -30,16 +29,12 @@ from lmsys_store.records import (
 
 REQUIRED_COLUMNS: Final = ("conversation_id", "model", "conversation")
 _PLACEHOLDER = re.compile(r"NAME_\d")
-_ROUND: Final = ["user", "assistant"]
-_valid_messages: Final = TypeAdapter(tuple[Message, ...]).validate_python
+_ROUND: Final = list(ROUND)
 _T = TypeVar("_T", int, bool, str)
 
 
 def conversation_from_row(row: object, row_index: int, *, origin: Origin = Origin.CACHE) -> Conversation:
-    """Validate one row of the data set.
-
-    ``conversation`` may be a list of ``{role, content}`` or a JSON text of one; ``openai_moderation`` a list of mappings in
-    either spelling, a CodedModeration, or missing. Unknown columns are ignored.
+    """The record of one row of the data set; see :func:`checked_row`.
 
     Raises:
         InvalidRowError: with the reason the row cannot be a conversation.
@@ -47,35 +42,40 @@ def conversation_from_row(row: object, row_index: int, *, origin: Origin = Origi
     >>> conversation_from_row({"conversation_id": "a", "model": "m", "conversation": '[{"role": "user", "content": "hi"}]'}, 7)
     <Conversation 7 'a': m, unknown, 1 messages, cache>
     """
+    return checked_row(row, row_index).conversation(origin)
+
+
+def checked_row(row: object, row_index: int) -> CheckedRow:
+    """Validate one row of the data set.
+
+    ``conversation`` may be a list of ``{role, content}`` or a JSON text of one; ``openai_moderation`` a list of mappings in
+    either spelling, a CodedModeration, or missing. Unknown columns are ignored.
+
+    Raises:
+        InvalidRowError: with the reason the row cannot be a conversation.
+    """
     if not isinstance(row, Mapping):
         raise InvalidRowError(f"the row is {_kind(row)}, not an object")
     for column in REQUIRED_COLUMNS:
         if row.get(column) is None:
             raise InvalidRowError(f"{column} is missing")
-    messages = _messages(row["conversation"])
-    conversation_id, model = _text(row, "conversation_id"), _text(row, "model")
-    coded = _moderation(row.get("openai_moderation"), len(messages))
+    contents = _contents(row["conversation"])
     turn = _optional(row, "turn", int)
     if turn is not None and not -(2**63) <= turn < 2**63:
         raise InvalidRowError("turn is beyond 64 bits")
     redacted = _optional(row, "redacted", bool)
     if redacted is None:
-        redacted = any(_PLACEHOLDER.search(message.content) for message in messages)
-    return Conversation.assembled(
-        {
-            "row_index": row_index,
-            "conversation_id": conversation_id,
-            "model": model,
-            "messages": messages,
-            "language": _text(row, "language") or "unknown",
-            "redacted": redacted,
-            "origin": origin,
-            "timestamp": _timestamp(row.get("timestamp")),
-            "labels": NO_LABELS,
-            "source_turn": None if turn == len(messages) // 2 else turn,
-            "moderation_summary": None if coded is None else coded.summary,
-            "packed_moderation": None if coded is None else coded.packed,
-        }
+        redacted = any(map(_PLACEHOLDER.search, contents))
+    return CheckedRow(
+        row_index,
+        _text(row, "conversation_id"),
+        _text(row, "model"),
+        contents,
+        _text(row, "language") or "unknown",
+        redacted,
+        _timestamp(row.get("timestamp")),
+        None if turn == len(contents) // 2 else turn,
+        _moderation(row.get("openai_moderation"), len(contents)),
     )
 
 
@@ -88,8 +88,8 @@ def _text(row: Mapping[str, Any], column: str) -> Any:
     return text
 
 
-def _messages(value: object) -> tuple[Message, ...]:
-    """The messages as records, every rule about them checked."""
+def _contents(value: object) -> Sequence[str]:
+    """The messages' texts, every rule about messages checked."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -99,20 +99,23 @@ def _messages(value: object) -> tuple[Message, ...]:
         raise InvalidRowError(f"conversation is {_kind(value)}, not a list")
     if not value:
         raise InvalidRowError("conversation is empty")
-    if not _is_clean(value):
+    contents = _clean_contents(value)
+    if contents is None:
         _refuse_fault(value)
-    return _valid_messages(value)
+        contents = [message["content"] for message in value]
+    return contents
 
 
-def _is_clean(messages: Sequence[Any]) -> bool:
-    """Whether these are plain, well-formed messages in ASCII: the quick question, asked of every row."""
+def _clean_contents(messages: Sequence[Any]) -> Sequence[str] | None:
+    """The texts of plain, well-formed messages in ASCII, as most are; None for any others."""
     try:
         roles = [message["role"] for message in messages]
         texts = [message["content"] for message in messages]
     except (TypeError, KeyError):
-        return False
+        return None
     whole, odd = divmod(len(roles), 2)
-    return roles == _ROUND * whole + _ROUND[:odd] and all(type(text) is str and text.isascii() for text in texts)
+    clean = roles == _ROUND * whole + _ROUND[:odd] and all(type(text) is str and text.isascii() for text in texts)
+    return texts if clean else None
 
 
 def _refuse_fault(messages: Sequence[Any]) -> None:

@@ -1,6 +1,6 @@
 """What every source of rows promises. Sources deliver bytes decoded to rows; whether a row is valid is not theirs to say."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -33,12 +33,19 @@ class BrokenRow:
     raw: str
 
 
+class Rows(Protocol):
+    """Decoded rows, of known number; they may be made anew, one by one, at every iteration."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[object]: ...
+
+
 @dataclass(frozen=True)
 class Page:
     """What one read delivers: the rows of ``[start, stop)``, in order, one for every row index."""
 
     start: int
-    rows: Sequence[object]
+    rows: Rows
     byte_count: int
 
     @property

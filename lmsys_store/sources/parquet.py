@@ -4,8 +4,9 @@ The only source module that imports pyarrow. The hazard is speed: ``to_pylist`` 
 the rest, so clean batches are packed column by column; whatever is unusual goes the slow, plain way, with the same result.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from lmsys_store.records import (
     PackedModeration,
     spell_category,
 )
-from lmsys_store.sources.base import PAGE_ROWS, BrokenRow, Page
+from lmsys_store.sources.base import PAGE_ROWS, BrokenRow, Page, Rows
 
 COLUMNS: Final = (
     "conversation_id", "model", "conversation", "turn", "language", "openai_moderation", "redacted", "timestamp",
@@ -100,17 +101,44 @@ def file_tail(path: Path) -> str:
         return hashlib.sha256(file.read()).hexdigest()
 
 
-def rows_of(batch: Any) -> list[object]:
+def rows_of(batch: Any) -> Rows:
     """The batch's rows as mappings, moderation packed."""
+    if not batch.num_rows:
+        return []
     try:
         columns = [_column(batch.column(name), name) for name in batch.schema.names]
     except (ValueError, OverflowError) as error:
         return _rows_one_by_one(batch, error)
-    names = tuple(batch.schema.names)
-    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+    return _BatchRows(tuple(batch.schema.names), columns, batch.num_rows)
 
 
-def _rows_one_by_one(batch: Any, error: ValueError | OverflowError) -> list[object]:
+@dataclass(frozen=True)
+class _BatchRows:
+    """A batch's rows, each made when it is asked for: a thousand alive at once cost the garbage collector a fifth of a sync."""
+
+    names: tuple[str, ...]
+    columns: Sequence[Iterable[Any]]
+    row_count: int
+
+    def __len__(self) -> int:
+        return self.row_count
+
+    def __iter__(self) -> Iterator[object]:
+        for values in zip(*self.columns, strict=True):
+            yield dict(zip(self.names, values, strict=True))
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A column whose values are made when they are asked for."""
+
+    make: Callable[[], Iterator[Any]]
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.make()
+
+
+def _rows_one_by_one(batch: Any, error: ValueError | OverflowError) -> Rows:
     """The rows of a batch in which some value is none in Python; those that hold it are broken rows."""
     if batch.num_rows > 1:
         return [row for position in range(batch.num_rows) for row in rows_of(batch.slice(position, 1))]
@@ -119,7 +147,7 @@ def _rows_one_by_one(batch: Any, error: ValueError | OverflowError) -> list[obje
     ]
 
 
-def _column(array: Any, name: str) -> Sequence[Any]:
+def _column(array: Any, name: str) -> Iterable[Any]:
     if name == "conversation" and _is_clean_list(array):
         return _conversations(array)
     if name == "openai_moderation" and _is_clean_list(array):
@@ -154,20 +182,29 @@ def _filled(array: Any, value: object) -> Any:
     return pc.fill_null(array, value) if array.null_count else array
 
 
-def _conversations(array: Any) -> Sequence[Any]:
+def _conversations(array: Any) -> Iterable[Any]:
     flat = array.flatten()
-    messages = flat.to_pylist() if flat.type.num_fields != 2 else _messages(flat)
-    offsets = _offsets(array)
-    return [messages[begin:end] for begin, end in pairwise(offsets)]
+    lengths = [stop - start for start, stop in pairwise(_offsets(array))]
+    names = [field.name for field in flat.type]
+    fields = [flat.field(number).to_pylist() for number in range(len(names))]
+
+    def rows() -> Iterator[list[dict[str, Any]]]:
+        messages = _messages(*names, *fields) if len(names) == 2 else _structs(names, fields)
+        return (list(islice(messages, length)) for length in lengths)
+
+    return _Made(rows)
 
 
-def _messages(flat: Any) -> list[dict[str, Any]]:
-    first, second = (flat.type.field(number).name for number in (0, 1))
-    pairs = zip(flat.field(0).to_pylist(), flat.field(1).to_pylist(), strict=True)
-    return [{first: one, second: two} for one, two in pairs]
+def _messages(first: str, second: str, ones: Sequence[Any], twos: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """Structs of two fields, as nearly all are: a display is six times as fast as ``dict(zip(…))``."""
+    return ({first: one, second: two} for one, two in zip(ones, twos, strict=True))
 
 
-def _packed_moderation(array: Any) -> list[CodedModeration] | None:
+def _structs(names: Sequence[str], fields: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    return (dict(zip(names, values, strict=True)) for values in zip(*fields, strict=True))
+
+
+def _packed_moderation(array: Any) -> Iterable[CodedModeration] | None:
     """Each row's moderation packed, with its summary; None where the columns are not the plain ones."""
     flat = array.flatten()
     fields = {field.name: flat.field(number) for number, field in enumerate(flat.type)}
@@ -206,7 +243,7 @@ def _by_category(struct: Any, kind: Any) -> list[Any] | None:
     return arrays if all(array is not None and array.type == kind for array in arrays) else None
 
 
-def _coded(offsets: list[int], flags: Any, matrix: Any) -> list[CodedModeration]:
+def _coded(offsets: list[int], flags: Any, matrix: Any) -> Iterable[CodedModeration]:
     begins = offsets[:-1]
     bits = np.bitwise_or.reduceat(flags, begins).tolist()
     maxima = np.fmax.reduceat(matrix, begins, axis=0)
@@ -214,14 +251,15 @@ def _coded(offsets: list[int], flags: Any, matrix: Any) -> list[CodedModeration]
     maxima[np.isnan(maxima)] = np.nan  # one bit pattern for a missing score, whichever the file had
     flag_bytes, score_bytes, maxima_bytes = flags.tobytes(), matrix.tobytes(), maxima.tobytes()
     width = 8 * len(MODERATION_CATEGORIES)
-    coded = []
-    for row, (begin, end, row_bits) in enumerate(zip(begins, offsets[1:], bits, strict=True)):
-        packed = PackedModeration(flag_bytes[2 * begin : 2 * end], score_bytes[width * begin : width * end])
-        row_maxima = maxima_bytes[width * row : width * (row + 1)]
-        coded.append(
-            CodedModeration(packed, ModerationSummary(row_bits >= FLAGGED_BIT, row_bits & ~FLAGGED_BIT, row_maxima))
-        )
-    return coded
+
+    def rows() -> Iterator[CodedModeration]:
+        for row, (begin, end, row_bits) in enumerate(zip(begins, offsets[1:], bits, strict=True)):
+            packed = PackedModeration(flag_bytes[2 * begin : 2 * end], score_bytes[width * begin : width * end])
+            row_maxima = maxima_bytes[width * row : width * (row + 1)]
+            summary = ModerationSummary(row_bits >= FLAGGED_BIT, row_bits & ~FLAGGED_BIT, row_maxima)
+            yield CodedModeration(packed, summary)
+
+    return _Made(rows)
 
 
 def _first_line(error: BaseException) -> str:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import func, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, func, select, text
 
 from lmsys_store.errors import StoreCorruptError
 from lmsys_store.search import MESSAGE_BREAK, tokens
@@ -57,22 +56,18 @@ async def check(database: Database) -> CheckReport:
             return CheckReport(rows, tuple(problems))
 
 
-async def _sqlite_problems(connection: AsyncConnection) -> Sequence[str]:
-    found = (await connection.execute(text("PRAGMA integrity_check(20)"))).scalars().all()
+def _sqlite_problems(connection: Connection) -> Sequence[str]:
+    found = connection.execute(text("PRAGMA integrity_check(20)")).scalars().all()
     return [] if found == ["ok"] else [f"SQLite: {line}" for line in found]
 
 
-async def _table_problems(connection: AsyncConnection) -> list[str]:
+def _table_problems(connection: Connection) -> list[str]:
     """Rows + rejects + tombstones = covered, each inside; every row has its text and its full-text entry and no other has."""
     problems = []
-    held = [
-        intervals.Interval(*row) for row in (await connection.execute(select(coverage.c.start, coverage.c.stop))).all()
-    ]
+    held = [intervals.Interval(*row) for row in connection.execute(select(coverage.c.start, coverage.c.stop)).all()]
     if intervals.size(held) != intervals.size(intervals.merged(held)):
         problems.append("coverage: intervals overlap")
-    counts = [
-        int((await connection.execute(select(func.count()).select_from(table))).scalar_one()) for table in _OUTCOMES
-    ]
+    counts = [int(connection.execute(select(func.count()).select_from(table)).scalar_one()) for table in _OUTCOMES]
     if sum(counts) != intervals.size(held):
         stored, rejected, deleted = counts
         problems.append(
@@ -81,21 +76,19 @@ async def _table_problems(connection: AsyncConnection) -> list[str]:
         )
     for table in _OUTCOMES:
         inside = select(1).where(coverage.c.start <= table.c.row_index, coverage.c.stop > table.c.row_index).exists()
-        problems += await _listed(
-            connection, select(table.c.row_index).where(~inside), f"{table.name}: outside of coverage"
-        )
+        problems += _listed(connection, select(table.c.row_index).where(~inside), f"{table.name}: outside of coverage")
     row_indexes = select(conversation.c.row_index)
     for table in (conversation_text, moderation):
         orphans = select(table.c.row_index).where(table.c.row_index.not_in(row_indexes))
-        problems += await _listed(connection, orphans, f"{table.name}: without a row")
+        problems += _listed(connection, orphans, f"{table.name}: without a row")
     textless = row_indexes.where(conversation.c.row_index.not_in(select(conversation_text.c.row_index)))
-    problems += await _listed(connection, textless, "conversation: without a text")
+    problems += _listed(connection, textless, "conversation: without a text")
     docsize = "SELECT id FROM conversation_fts_docsize"
     for statement, what in (
         (f"{docsize} WHERE id NOT IN (SELECT row_index FROM conversation)", "full-text index: without a row"),
         (f"SELECT row_index FROM conversation WHERE row_index NOT IN ({docsize})", "full-text index: row missing"),
     ):
-        problems += await _listed(connection, text(statement), what)
+        problems += _listed(connection, text(statement), what)
     return problems
 
 
@@ -103,21 +96,21 @@ _DERIVED: Final = (conversation.c.turn, conversation.c.prompt_chars, conversatio
 _OUTCOMES = (conversation, rejected_row, tombstone)
 
 
-async def _listed(connection: AsyncConnection, statement: Any, what: str) -> list[str]:
-    found = (await connection.execute(statement)).scalars().all()
+def _listed(connection: Connection, statement: Any, what: str) -> list[str]:
+    found = connection.execute(statement).scalars().all()
     shown = ", ".join(map(str, found[:5])) + (", …" if len(found) > 5 else "")
     return [f"{what}: {len(found)} row(s): {shown}"] if found else []
 
 
-async def _page_problems(connection: AsyncConnection, state: StoreState, after: int) -> tuple[int, int, list[str]]:
+def _page_problems(connection: Connection, state: StoreState, after: int) -> tuple[int, int, list[str]]:
     """One page of rows decoded and held against their columns and their full-text entry's word counts."""
     statement = page_statement(select_conversations(with_moderation=True).add_columns(*_DERIVED))
-    rows = (await connection.execute(statement, {"last": after, "bound": state.seq, "size": PAGE})).all()
+    rows = connection.execute(statement, {"last": after, "bound": state.seq, "size": PAGE}).all()
     if not rows:
         return 0, after, []
     last = rows[-1].row_index
     sizes = text("SELECT id, sz FROM conversation_fts_docsize WHERE id > :after AND id <= :last")
-    found = await connection.execute(sizes, {"after": after, "last": last})
+    found = connection.execute(sizes, {"after": after, "last": last})
     indexed: dict[int, bytes] = dict(map(tuple, found.all()))
     problems = [problem for row in rows for problem in _row_problems(row, state, indexed.get(row.row_index))]
     return len(rows), last, problems

@@ -6,18 +6,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 from sqlalchemy import ColumnElement, Select, bindparam, select, union_all
 
 from lmsys_store.errors import StoreCorruptError
-from lmsys_store.records import NO_LABELS, Conversation, Labels, Message, ModerationSummary, Origin, PackedModeration
+from lmsys_store.records import (
+    NO_LABELS,
+    CheckedRow,
+    Conversation,
+    Labels,
+    Message,
+    ModerationSummary,
+    Origin,
+    PackedModeration,
+)
 from lmsys_store.search import index_text
 from lmsys_store.storage.tables import SCORE_COLUMNS, conversation, conversation_text, fts, moderation
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
-_messages = TypeAdapter(tuple[Message, ...])
-_parse_messages: Final = _messages.validator.validate_json
-_dump_messages: Final = _messages.serializer.to_json
+_parse_messages: Final = TypeAdapter(tuple[Message, ...]).validator.validate_json
 
 CONVERSATION_COLUMNS: Final = tuple(column.name for column in conversation.columns if column.name != "seq")
 """What a row stores, in order."""
@@ -104,20 +112,20 @@ def conversation_of(row: Sequence[Any], origin: Origin) -> Conversation:
     )
 
 
-def columns_of(chat: Conversation, prompts: Sequence[str], replies: Sequence[str]) -> tuple[Any, ...]:
-    """The values of CONVERSATION_COLUMNS, in order; prompts and replies are the chat's, cut out once for all uses."""
-    summary, labels = chat.moderation_summary, chat.labels
+def columns_of(row: CheckedRow, prompts: Sequence[str], replies: Sequence[str]) -> tuple[Any, ...]:
+    """The values of CONVERSATION_COLUMNS, in order; prompts and replies are the row's, cut out once for all uses."""
+    labels, summary = row.labels, None if row.moderation is None else row.moderation.summary
     return (
-        chat.row_index,
-        chat.conversation_id,
-        chat.model,
-        chat.language,
-        chat.turn,
-        chat.source_turn,
-        int(chat.redacted),
+        row.row_index,
+        row.conversation_id,
+        row.model,
+        row.language,
+        len(row.contents) // 2,
+        row.source_turn,
+        int(row.redacted),
         sum(map(len, prompts)),
         sum(map(len, replies)),
-        None if chat.timestamp is None else (chat.timestamp - EPOCH) // MICROSECOND,
+        None if row.timestamp is None else (row.timestamp - EPOCH) // MICROSECOND,
         labels.domain,
         labels.task,
         labels.rating,
@@ -125,13 +133,16 @@ def columns_of(chat: Conversation, prompts: Sequence[str], replies: Sequence[str
         labels.version,
         None if summary is None else int(summary.flagged),
         None if summary is None else summary.category_bits,
-        *((None,) * len(SCORE_COLUMNS) if summary is None else summary.raw_maxima),  # SQLite stores NaN as NULL
+        *(_NO_SCORES if summary is None else summary.raw_maxima),  # SQLite stores NaN as NULL
     )
 
 
-def messages_json(chat: Conversation) -> str:
+_NO_SCORES: Final = (None,) * len(SCORE_COLUMNS)
+
+
+def messages_json(row: CheckedRow) -> str:
     """The messages as one JSON text: NUL and control characters are escaped, all else is as it is."""
-    return _dump_messages(chat.messages).decode()
+    return to_json(row.messages).decode()
 
 
 def fts_columns(prompts: Sequence[str], replies: Sequence[str], *, index_replies: bool) -> tuple[str, str]:

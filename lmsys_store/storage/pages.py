@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from lmsys_store.records import Conversation
+from lmsys_store.records import CheckedRow
 from lmsys_store.storage.codec import CONVERSATION_COLUMNS, columns_of, fts_columns, messages_json
 from lmsys_store.storage.coverage import Interval
 from lmsys_store.storage.reader import Reject
@@ -64,27 +64,24 @@ def _only(values: Sequence[Any], width: int, wanted: set[int]) -> list[Any]:
     return [value for start in starts for value in values[start : start + width]]
 
 
-def prepared_page(
-    interval: Interval, source: str, chats: Iterable[Conversation], *, index_replies: bool
-) -> PreparedPage:
-    """Encode conversations as a page, taking them one by one."""
+def prepared_page(interval: Interval, source: str, rows: Iterable[CheckedRow], *, index_replies: bool) -> PreparedPage:
+    """Encode rows as a page, taking them one by one."""
     row_indexes: list[int] = []
     turn_differs: list[int] = []
     conversations: list[Any] = []
     texts: list[Any] = []
     moderation: list[Any] = []
     entries: list[Any] = []
-    for chat in chats:
-        prompts, replies = chat.prompts, chat.replies
-        summary, packed, row_index = chat.moderation_summary, chat.packed_moderation, chat.row_index
+    for row in rows:
+        row_index, coded, prompts, replies = row.row_index, row.moderation, row.contents[::2], row.contents[1::2]
         row_indexes.append(row_index)
         if row_index % _ROWS_BETWEEN_YIELDS == 0:
             time.sleep(0)
-        conversations += columns_of(chat, prompts, replies)
-        texts += (row_index, messages_json(chat), None if summary is None else summary.packed_maxima)
+        conversations += columns_of(row, prompts, replies)
+        texts += (row_index, messages_json(row), None if coded is None else coded.summary.packed_maxima)
         entries += (row_index, *fts_columns(prompts, replies, index_replies=index_replies))
-        if packed is not None:
-            moderation += (row_index, *packed)
-        if chat.source_turn is not None:
+        if coded is not None:
+            moderation += (row_index, *coded.packed)
+        if row.source_turn is not None:
             turn_differs.append(row_index)
     return PreparedPage(interval, source, row_indexes, conversations, texts, moderation, entries, turn_differs)

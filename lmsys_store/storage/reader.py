@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select, func, literal_column, select, text
+from sqlalchemy import Connection, Select, func, literal_column, select, text
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lmsys_store.expressions import FIELDS
 from lmsys_store.query import Query
@@ -29,7 +28,6 @@ from lmsys_store.storage.engine import Database
 from lmsys_store.storage.tables import conversation, coverage, rejected_row, store, sync_run, tombstone
 
 Row = Sequence[Any]
-PageStatement = Select[Any]
 MOCK_DATASET = "mock/seeds"
 
 
@@ -58,6 +56,25 @@ class StoreState:
 
 
 @dataclass(frozen=True)
+class PageStatement:
+    """A query's page, compiled once for all pages of an iteration; ``last``, ``bound`` and ``size`` are still to be given."""
+
+    sql: str
+    parameters: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, statement: Select[Any]) -> "PageStatement":
+        """Compile a statement of :func:`page_statement`."""
+        compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
+        expanded = compiled.construct_expanded_state({"last": -1, "bound": 0, "size": 0})
+        return cls(expanded.statement, expanded.parameters)
+
+    def at(self, last: int, bound: int, size: int) -> dict[str, Any]:
+        """The parameters of one page."""
+        return {**self.parameters, "last": last, "bound": bound, "size": size}
+
+
+@dataclass(frozen=True)
 class Reject:
     """A row that failed validation: where, why, and the row as ASCII JSON."""
 
@@ -66,9 +83,9 @@ class Reject:
     raw: str
 
 
-async def read_state(connection: AsyncConnection) -> StoreState | None:
+def read_state(connection: Connection) -> StoreState | None:
     """The store's state; None before the first sync."""
-    row = (await connection.execute(select(store).where(store.c.id == 1))).mappings().one_or_none()
+    row = connection.execute(select(store).where(store.c.id == 1)).mappings().one_or_none()
     if row is None:
         return None
     values = {name: row[name] for name in row if name != "id"}
@@ -99,19 +116,19 @@ class Reader:
         search, rest = leading_search(query.expression)
         if search is not None:
             match = search_condition(search, replies_indexed=indexed)
-            return search_page_statement(selected, match, compile_query(rest, replies_indexed=indexed))
+            return PageStatement.of(
+                search_page_statement(selected, match, compile_query(rest, replies_indexed=indexed))
+            )
         parts = alternatives(query.expression)
-        return page_statement(selected, *(compile_query(part, replies_indexed=indexed) for part in parts))
+        return PageStatement.of(
+            page_statement(selected, *(compile_query(part, replies_indexed=indexed) for part in parts))
+        )
 
     async def page(self, statement: PageStatement, last: int, bound: int, size: int) -> tuple[Sequence[Row], int]:
         """Up to ``size`` rows after row index ``last``, with the store's generation as it was after reading them."""
 
-        async def operation(connection: AsyncConnection) -> tuple[Sequence[Row], int]:
-            rows = (await connection.execute(statement, {"last": last, "bound": bound, "size": size})).all()
-            generation = (await connection.execute(select(store.c.generation))).scalar_one_or_none()
-            return rows, generation or 0
-
-        return await self._database.read(operation)
+        rows, generation = await self._database.fetch((statement.sql, statement.at(last, bound, size)), _GENERATION)
+        return rows, generation[0][0] if generation else 0
 
     async def get(self, key: str | int, origin: Origin) -> Conversation | None:
         """The row of a row index, or the first of a conversation id, with its per-message moderation."""
@@ -119,8 +136,8 @@ class Reader:
         statement = select_conversations(with_moderation=True).where(column == key)
         statement = statement.order_by(conversation.c.row_index).limit(1)
 
-        async def operation(connection: AsyncConnection) -> Row | None:
-            found: Row | None = (await connection.execute(statement)).one_or_none()
+        def operation(connection: Connection) -> Row | None:
+            found: Row | None = connection.execute(statement).one_or_none()
             return found
 
         row = await self._database.read(operation)
@@ -131,8 +148,8 @@ class Reader:
         where = compile_query(query.expression, replies_indexed=state.index_replies)
         statement = select(func.count()).select_from(conversation).where(where)
 
-        async def operation(connection: AsyncConnection) -> int:
-            return int((await connection.execute(statement)).scalar_one())
+        def operation(connection: Connection) -> int:
+            return int(connection.execute(statement).scalar_one())
 
         return await self._database.read(operation)
 
@@ -149,34 +166,28 @@ class Reader:
         decode = _FACET_VALUES.get(FIELDS[field].kind, lambda found: found)
         statement = grouped.group_by(value).order_by(func.count().desc(), value)
 
-        async def operation(connection: AsyncConnection) -> list[tuple[Any, int]]:
-            rows = (await connection.execute(statement)).all()
+        def operation(connection: Connection) -> list[tuple[Any, int]]:
+            rows = connection.execute(statement).all()
             return [(None if found is None else decode(found), count) for found, count in rows]
 
         return await self._database.read(operation)
 
     async def plan(self, query: Query, state: StoreState) -> list[str]:
         """SQLite's own plan for a page of the query, a line a step."""
-        compiled = self.select(query, state=state, with_moderation=False).compile(dialect=sqlite.dialect())
-        expanded = compiled.construct_expanded_state({"last": -1, "bound": state.seq, "size": 50})
-
-        async def operation(connection: AsyncConnection) -> list[str]:
-            sql = f"EXPLAIN QUERY PLAN {expanded.statement}"
-            result = await connection.exec_driver_sql(sql, tuple(expanded.positional_parameters))
-            return [str(row[-1]) for row in result.all()]
-
-        return await self._database.read(operation)
+        statement = self.select(query, state=state, with_moderation=False)
+        (steps,) = await self._database.fetch((f"EXPLAIN QUERY PLAN {statement.sql}", statement.at(-1, state.seq, 50)))
+        return [str(step[-1]) for step in steps]
 
     async def unknown_values(self, query: Query) -> list[str]:
         """A note for every model or language the query names that no row has, with the nearest that some row has."""
 
-        async def operation(connection: AsyncConnection) -> list[str]:
+        def operation(connection: Connection) -> list[str]:
             notes = []
             for field in ("model", "language"):
                 for value in query.named_values(field):
                     found = select(conversation.c.row_index).where(conversation.c[field] == value).limit(1)
-                    if (await connection.execute(found)).one_or_none() is None:
-                        notes.append(_unknown_note(field, value, await _distinct(connection, field)))
+                    if connection.execute(found).one_or_none() is None:
+                        notes.append(_unknown_note(field, value, _distinct(connection, field)))
             return notes
 
         return await self._database.read(operation)
@@ -187,8 +198,8 @@ class Reader:
         if bound is not None:
             statement = statement.where(coverage.c.seq <= bound)
 
-        async def operation(connection: AsyncConnection) -> list[Interval]:
-            rows = await connection.execute(statement)
+        def operation(connection: Connection) -> list[Interval]:
+            rows = connection.execute(statement)
             return [Interval(*row) for row in rows.all()]
 
         return await self._database.read(operation)
@@ -207,17 +218,17 @@ class Reader:
             .label("turn_mismatches"),
         )
 
-        async def operation(connection: AsyncConnection) -> dict[str, int]:
-            return dict((await connection.execute(counts)).mappings().one())
+        def operation(connection: Connection) -> dict[str, int]:
+            return dict(connection.execute(counts).mappings().one())
 
         return await self._database.read(operation)
 
     async def last_run(self) -> str | None:
         """How the last sync ended; None if there was none, or it runs, or it was killed."""
 
-        async def operation(connection: AsyncConnection) -> str | None:
+        def operation(connection: Connection) -> str | None:
             statement = select(sync_run.c.outcome).order_by(sync_run.c.id.desc()).limit(1)
-            return (await connection.execute(statement)).scalar_one_or_none()
+            return connection.execute(statement).scalar_one_or_none()
 
         return await self._database.read(operation)
 
@@ -226,8 +237,8 @@ class Reader:
         columns = (rejected_row.c.row_index, rejected_row.c.reason, rejected_row.c.raw)
         statement = select(*columns).where(rejected_row.c.row_index > after).order_by(columns[0]).limit(size)
 
-        async def operation(connection: AsyncConnection) -> list[Reject]:
-            return [Reject(*row) for row in (await connection.execute(statement)).all()]
+        def operation(connection: Connection) -> list[Reject]:
+            return [Reject(*row) for row in connection.execute(statement).all()]
 
         return await self._database.read(operation)
 
@@ -235,13 +246,14 @@ class Reader:
         """Each reason with its number of rejected rows, most frequent first."""
         statement = select(rejected_row.c.reason, func.count()).group_by(rejected_row.c.reason)
 
-        async def operation(connection: AsyncConnection) -> dict[str, int]:
-            rows = (await connection.execute(statement.order_by(func.count().desc()))).all()
+        def operation(connection: Connection) -> dict[str, int]:
+            rows = connection.execute(statement.order_by(func.count().desc())).all()
             return dict(map(tuple, rows))
 
         return await self._database.read(operation)
 
 
+_GENERATION: Final[tuple[str, Mapping[str, Any]]] = ("SELECT generation FROM store", {})
 _FACET_VALUES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "bool": bool,
     "time": lambda found: EPOCH + found * MICROSECOND,
@@ -249,14 +261,14 @@ _FACET_VALUES: Final[Mapping[str, Callable[[Any], Any]]] = {
 """How the values of a kind of field leave SQL, where it is not as they are."""
 
 
-async def _distinct(connection: AsyncConnection, field: str) -> list[str]:
+def _distinct(connection: Connection, field: str) -> list[str]:
     """The distinct values of an indexed column: one index seek a value, not a scan."""
     statement = text(
         f"WITH RECURSIVE v(x) AS (SELECT min({field}) FROM conversation UNION ALL "
         f"SELECT (SELECT min({field}) FROM conversation WHERE {field} > x) FROM v WHERE x IS NOT NULL LIMIT 2000) "
         "SELECT x FROM v WHERE x IS NOT NULL"
     )
-    return list((await connection.execute(statement)).scalars().all())
+    return list(connection.execute(statement).scalars().all())
 
 
 def _unknown_note(field: str, value: str, known: list[str]) -> str:

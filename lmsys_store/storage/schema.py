@@ -4,13 +4,11 @@ alembic is imported only then (240 ms); its context is a module global, hence th
 opened at once in one process, or one by two processes. `BEGIN IMMEDIATE` around look and upgrade settles the second.
 """
 
-import asyncio
 import threading
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lmsys_store.errors import NotAStoreError, SchemaTooNewError, StoreError
 
@@ -24,19 +22,19 @@ _APPLICATION_ID_AT: Final = 68
 _alembic_lock = threading.Lock()
 
 
-async def revision_of(connection: AsyncConnection, path: Path) -> str | None:
+def revision_of(connection: Connection, path: Path) -> str | None:
     """The schema revision of an open file; None for an empty one.
 
     Raises:
         NotAStoreError: the file has tables, but not ours.
         SchemaTooNewError: a revision this package does not know.
     """
-    names = (await connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))).scalars().all()
+    names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
     if not names:
         return None
     if "alembic_version" not in names or "conversation" not in names:
         raise NotAStoreError(f"{path} is an SQLite database, but not an lmsys_store; name another path with --store")
-    found = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
     if found is not None and found > HEAD:
         raise SchemaTooNewError(
             f"{path} has schema {found}, this package knows schemas up to {HEAD}; "
@@ -45,18 +43,13 @@ async def revision_of(connection: AsyncConnection, path: Path) -> str | None:
     return str(found) if found is not None else None
 
 
-async def upgrade(connection: AsyncConnection, path: Path) -> None:
+def upgrade(connection: Connection, path: Path) -> None:
     """Bring the open write transaction's database to HEAD; does nothing if it is there."""
-    if await revision_of(connection, path) == HEAD:
+    if revision_of(connection, path) == HEAD:
         return
-    while not _alembic_lock.acquire(blocking=False):  # noqa: ASYNC110  # an Event belongs to one loop, the lock to all
-        # Not a blocking acquire: its holder may be another task of this very loop.
-        await asyncio.sleep(0.005)
-    try:
-        await connection.run_sync(_run_migrations)
-        await connection.execute(text(f"PRAGMA application_id = {APPLICATION_ID}"))
-    finally:
-        _alembic_lock.release()
+    with _alembic_lock:
+        _run_migrations(connection)
+    connection.execute(text(f"PRAGMA application_id = {APPLICATION_ID}"))
 
 
 def _run_migrations(connection: Connection) -> None:

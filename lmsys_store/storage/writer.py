@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Table, delete, func, insert, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Table, delete, func, insert, select, text, update
 from sqlalchemy.schema import CreateIndex, DropIndex
 
 from lmsys_store.query import Query
@@ -49,18 +48,17 @@ _ROWS_A_STATEMENT: Final = (1000, 100, 10, 1)
 _MOST_PARAMETERS: Final = 32_000  # SQLite's own default limit is 32,766
 
 
-async def _insert_many(
-    connection: AsyncConnection, table: str, columns: Sequence[str], values: Sequence[Any], *, with_seq: bool = False
+def _insert_many(
+    connection: Connection, table: str, columns: Sequence[str], values: Sequence[Any], *, with_seq: bool = False
 ) -> None:
     """Insert flat values, row after row; few distinct statements, so that SQLite compiles each once."""
-    # The driver's own execute: one hop to its thread instead of three, each of which may have to wait for a busy interpreter.
-    driver = (await connection.get_raw_connection()).driver_connection
+    driver = connection.connection.driver_connection
     assert driver is not None
     width, at = len(columns), 0
     for size in _ROWS_A_STATEMENT:
         while size * width <= _MOST_PARAMETERS and at + size * width <= len(values):
             sql = _insert_sql(table, tuple(columns), size, with_seq)
-            await driver.execute(sql, values[at : at + size * width])
+            driver.execute(sql, values[at : at + size * width])
             at += size * width
 
 
@@ -105,18 +103,18 @@ class Writer:
         rewrite nearly every page of their index in every transaction.
         """
 
-        async def operation(connection: AsyncConnection) -> tuple[StoreState, int]:
-            held = await read_state(connection)
+        def operation(connection: Connection) -> tuple[StoreState, int]:
+            held = read_state(connection)
             if held is None:
                 values = {name: getattr(state, name) for name in state.__dataclass_fields__}
-                await connection.execute(insert(store).values(id=1, **values))
+                connection.execute(insert(store).values(id=1, **values))
             elif state.total_rows is not None and held.total_rows is None:
-                await connection.execute(update(store).values(total_rows=state.total_rows))
+                connection.execute(update(store).values(total_rows=state.total_rows))
             run = insert(sync_run).values(source=source, started_at=now(), rows_added=0, rows_rejected=0)
-            run_id = (await connection.execute(run)).inserted_primary_key[0]  # type: ignore[index]
+            run_id = connection.execute(run).inserted_primary_key[0]  # type: ignore[index]
             if rows is not None and rows >= BULK_ROWS:
                 for index in conversation.indexes:
-                    await connection.execute(DropIndex(index, if_exists=True))
+                    connection.execute(DropIndex(index, if_exists=True))
             return held or state, run_id
 
         return await self._database.write(operation)
@@ -124,22 +122,22 @@ class Writer:
     async def store_page(self, page: PreparedPage, run_id: int) -> Stored:
         """Store one page; what of it is held or deleted already is left alone, so storing it twice changes nothing."""
 
-        async def operation(connection: AsyncConnection) -> Stored:
-            gaps = missing(page.interval, await _overlapping(connection, page.interval))
+        def operation(connection: Connection) -> Stored:
+            gaps = missing(page.interval, _overlapping(connection, page.interval))
             if not gaps:
                 return Stored(0, 0, len(page.row_indexes) + len(page.rejects), 0)
-            fresh = await _fresh(connection, page, gaps)
-            seq = await _next_seq(connection)
-            await _insert_page(connection, fresh)
+            fresh = _fresh(connection, page, gaps)
+            seq = _next_seq(connection)
+            _insert_page(connection, fresh)
             for start, stop in gaps:
                 values = {"start": start, "stop": stop, "seq": seq, "digest": page.digest, "source": page.source}
-                await connection.execute(insert(coverage).values(values))
+                connection.execute(insert(coverage).values(values))
             added, rejected = len(fresh.row_indexes), len(fresh.rejects)
             counted = {
                 "rows_added": sync_run.c.rows_added + added,
                 "rows_rejected": sync_run.c.rows_rejected + rejected,
             }
-            await connection.execute(update(sync_run).where(sync_run.c.id == run_id).values(counted))
+            connection.execute(update(sync_run).where(sync_run.c.id == run_id).values(counted))
             skipped = len(page.row_indexes) + len(page.rejects) - added - rejected
             return Stored(added, rejected, skipped, len(fresh.turn_differs))
 
@@ -148,12 +146,10 @@ class Writer:
     async def end(self, run_id: int, outcome: str, total_rows: int | None) -> None:
         """Close a sync run."""
 
-        async def operation(connection: AsyncConnection) -> None:
-            await connection.execute(
-                update(sync_run).where(sync_run.c.id == run_id).values(ended_at=now(), outcome=outcome)
-            )
+        def operation(connection: Connection) -> None:
+            connection.execute(update(sync_run).where(sync_run.c.id == run_id).values(ended_at=now(), outcome=outcome))
             if total_rows is not None:
-                await connection.execute(update(store).values(total_rows=total_rows))
+                connection.execute(update(store).values(total_rows=total_rows))
 
         await self._database.write(operation)
 
@@ -189,111 +185,111 @@ class Writer:
         return deleted
 
 
-async def _is_worth_statistics(connection: AsyncConnection) -> bool:
+def _is_worth_statistics(connection: Connection) -> bool:
     rows = select(conversation.c.row_index).limit(_ROWS_FOR_STATISTICS).subquery()
-    return int((await connection.execute(select(func.count()).select_from(rows))).scalar_one()) == _ROWS_FOR_STATISTICS
+    return int(connection.execute(select(func.count()).select_from(rows)).scalar_one()) == _ROWS_FOR_STATISTICS
 
 
 _ROWS_FOR_STATISTICS: Final = 1000
 
 
-async def _build_indexes(connection: AsyncConnection) -> bool:
+def _build_indexes(connection: Connection) -> bool:
     """Build the indexes that are not there; gives whether any was missing."""
-    names = (await connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'index'"))).scalars().all()
+    names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'index'")).scalars().all()
     lacking = [index for index in sorted(conversation.indexes, key=str) if index.name not in names]
     for index in lacking:
-        await connection.execute(CreateIndex(index))
+        connection.execute(CreateIndex(index))
     return bool(lacking)
 
 
-async def _fresh(connection: AsyncConnection, page: PreparedPage, gaps: Sequence[Interval]) -> PreparedPage:
+def _fresh(connection: Connection, page: PreparedPage, gaps: Sequence[Interval]) -> PreparedPage:
     """What of a page is neither covered nor deleted for good: as a rule, all of it."""
-    buried = await _indexes(connection, tombstone, page.interval)
+    buried = _indexes(connection, tombstone, page.interval)
     if not buried and gaps == [page.interval]:
         return page
     return page.only({row_index for start, stop in gaps for row_index in range(start, stop)} - buried)
 
 
-async def _insert_page(connection: AsyncConnection, page: PreparedPage) -> None:
+def _insert_page(connection: Connection, page: PreparedPage) -> None:
     rejected = [value for reject in page.rejects for value in (reject.row_index, reject.reason, reject.raw)]
-    await _insert_many(connection, "conversation", CONVERSATION_COLUMNS, page.conversations, with_seq=True)
-    await _insert_many(connection, "conversation_text", TEXT_COLUMNS, page.texts)
-    await _insert_many(connection, "moderation", MODERATION_COLUMNS, page.moderation)
-    await _insert_many(connection, "conversation_fts", FTS_COLUMNS, page.entries)
-    await _insert_many(connection, "rejected_row", ("row_index", "reason", "raw"), rejected, with_seq=True)
+    _insert_many(connection, "conversation", CONVERSATION_COLUMNS, page.conversations, with_seq=True)
+    _insert_many(connection, "conversation_text", TEXT_COLUMNS, page.texts)
+    _insert_many(connection, "moderation", MODERATION_COLUMNS, page.moderation)
+    _insert_many(connection, "conversation_fts", FTS_COLUMNS, page.entries)
+    _insert_many(connection, "rejected_row", ("row_index", "reason", "raw"), rejected, with_seq=True)
 
 
-async def _overlapping(connection: AsyncConnection, interval: Interval) -> list[Interval]:
+def _overlapping(connection: Connection, interval: Interval) -> list[Interval]:
     where = (coverage.c.start < interval.stop) & (coverage.c.stop > interval.start)
-    rows = await connection.execute(select(coverage.c.start, coverage.c.stop).where(where))
+    rows = connection.execute(select(coverage.c.start, coverage.c.stop).where(where))
     return [Interval(*row) for row in rows.all()]
 
 
-async def _indexes(connection: AsyncConnection, table: Table, interval: Interval) -> set[int]:
+def _indexes(connection: Connection, table: Table, interval: Interval) -> set[int]:
     where = table.c.row_index.between(interval.start, interval.stop - 1)
-    return set((await connection.execute(select(table.c.row_index).where(where))).scalars().all())
+    return set(connection.execute(select(table.c.row_index).where(where)).scalars().all())
 
 
-async def _next_seq(connection: AsyncConnection) -> int:
+def _next_seq(connection: Connection) -> int:
     first = func.coalesce(store.c.first_fetch, now())
     raised = update(store).values(seq=store.c.seq + 1, last_fetch=now(), first_fetch=first).returning(store.c.seq)
-    return int((await connection.execute(raised)).scalar_one())
+    return int(connection.execute(raised).scalar_one())
 
 
-async def _delete_batch(connection: AsyncConnection, query: Query, reason: str, *, forget: bool) -> int:
-    state = await read_state(connection)
+def _delete_batch(connection: Connection, query: Query, reason: str, *, forget: bool) -> int:
+    state = read_state(connection)
     if state is None:
         return 0
     where = compile_query(query.expression, replies_indexed=state.index_replies)
     selected = select_conversations(with_moderation=False).where(where).limit(DELETE_BATCH)
-    chats = [conversation_of(row, state.origin) for row in (await connection.execute(selected)).all()]
+    chats = [conversation_of(row, state.origin) for row in connection.execute(selected).all()]
     if not chats:
         return 0
     entries = [
         (chat.row_index, *fts_columns(chat.prompts, chat.replies, index_replies=state.index_replies)) for chat in chats
     ]
-    await connection.exec_driver_sql(_DELETE_FTS, entries)
+    connection.exec_driver_sql(_DELETE_FTS, entries)
     indexes = [chat.row_index for chat in chats]
     for table in (conversation, conversation_text, moderation):
-        await connection.execute(delete(table).where(table.c.row_index.in_(indexes)))
+        connection.execute(delete(table).where(table.c.row_index.in_(indexes)))
     if forget:
-        await _uncover(connection, indexes)
+        _uncover(connection, indexes)
     else:
-        await _bury(connection, indexes, reason)
+        _bury(connection, indexes, reason)
     return len(chats)
 
 
-async def _bury(connection: AsyncConnection, row_indexes: Sequence[int], reason: str) -> None:
-    seq = int((await connection.execute(select(store.c.seq))).scalar_one())
+def _bury(connection: Connection, row_indexes: Sequence[int], reason: str) -> None:
+    seq = int(connection.execute(select(store.c.seq)).scalar_one())
     at = now()
     rows = [{"row_index": row_index, "seq": seq, "reason": reason, "deleted_at": at} for row_index in row_indexes]
-    await connection.execute(insert(tombstone), rows)
+    connection.execute(insert(tombstone), rows)
 
 
-async def _uncover(connection: AsyncConnection, row_indexes: Sequence[int]) -> None:
+def _uncover(connection: Connection, row_indexes: Sequence[int]) -> None:
     """Cut single rows out of the coverage map; the rest of each interval stays covered."""
     for row_index in row_indexes:
         where = (coverage.c.start <= row_index) & (coverage.c.stop > row_index)
-        held = (await connection.execute(select(coverage).where(where))).mappings().one_or_none()
+        held = connection.execute(select(coverage).where(where)).mappings().one_or_none()
         if held is None:
             continue
-        await connection.execute(delete(coverage).where(coverage.c.start == held["start"]))
+        connection.execute(delete(coverage).where(coverage.c.start == held["start"]))
         for gap in missing((held["start"], held["stop"]), [(row_index, row_index + 1)]):
-            await connection.execute(insert(coverage).values(dict(held) | {"start": gap.start, "stop": gap.stop}))
+            connection.execute(insert(coverage).values(dict(held) | {"start": gap.start, "stop": gap.stop}))
 
 
-async def _clean_free_space(connection: AsyncConnection) -> None:
+def _clean_free_space(connection: Connection) -> None:
     """Leave no trace of deleted texts: one fresh segment for the full-text index, zeros in every free page.
 
     Until then a deleted text's words lie in older segments, and in pages that merges freed while secure_delete was off.
     """
-    await connection.exec_driver_sql("INSERT INTO conversation_fts(conversation_fts) VALUES ('optimize')")
-    free = int((await connection.exec_driver_sql("PRAGMA freelist_count")).scalar_one())
-    await connection.exec_driver_sql("CREATE TABLE free_space (zeros BLOB)")
+    connection.exec_driver_sql("INSERT INTO conversation_fts(conversation_fts) VALUES ('optimize')")
+    free = int(connection.exec_driver_sql("PRAGMA freelist_count").scalar_one())
+    connection.exec_driver_sql("CREATE TABLE free_space (zeros BLOB)")
     for first in range(0, free, _FREE_PAGES_A_BLOB):
         size = min(_FREE_PAGES_A_BLOB, free - first) * PAGE_SIZE
-        await connection.exec_driver_sql("INSERT INTO free_space VALUES (zeroblob(?))", (size,))
-    await connection.exec_driver_sql("DROP TABLE free_space")
+        connection.exec_driver_sql("INSERT INTO free_space VALUES (zeroblob(?))", (size,))
+    connection.exec_driver_sql("DROP TABLE free_space")
 
 
 _FREE_PAGES_A_BLOB: Final = 4096

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from lmsys_store.records import Conversation
+from lmsys_store.records import CheckedRow, CodedModeration, Conversation
 from lmsys_store.storage.coverage import Interval
 from lmsys_store.storage.engine import Database
 from lmsys_store.storage.pages import prepared_page
@@ -27,11 +27,22 @@ async def _fill(path: Path, chats: Sequence[Conversation], index_replies: bool) 
         _, run_id = await writer.begin(_state(len(chats), index_replies), "a test", rows=len(chats))
         half = len(chats) // 2
         for start, stop in ((0, half), (half, len(chats))):
-            part = Interval(start, stop), "a test", chats[start:stop]
-            await writer.store_page(prepared_page(*part, index_replies=index_replies), run_id)
+            rows = map(row_of, chats[start:stop])
+            page = prepared_page(Interval(start, stop), "a test", rows, index_replies=index_replies)
+            await writer.store_page(page, run_id)
         await writer.end(run_id, "complete", len(chats))
     finally:
         await database.close()
+
+
+def row_of(chat: Conversation) -> CheckedRow:
+    """The row a conversation with all its moderation was made of."""
+    packed, summary = chat.packed_moderation, chat.moderation_summary
+    return CheckedRow(
+        chat.row_index, chat.conversation_id, chat.model, [message.content for message in chat.messages], chat.language,
+        chat.redacted, chat.timestamp, chat.source_turn,
+        None if packed is None or summary is None else CodedModeration(packed, summary), chat.labels,
+    )  # fmt: skip
 
 
 def _state(total_rows: int, index_replies: bool) -> StoreState:

@@ -6,9 +6,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, event
 
 from lmsys_store import Progress, Store
-from lmsys_store.errors import InvalidRowError
+from lmsys_store.errors import InvalidRowError, StoreFullError
 from lmsys_store.sources.files import FileSource
 from lmsys_store.storage import writer
 from lmsys_store.storage.engine import Database
@@ -99,3 +100,32 @@ async def _begin_and_die(path: Path, rows: Path) -> None:
     )  # fmt: skip
     await writer.Writer(database).begin(state, source.name, rows=1500)
     await database.close()
+
+
+def test_a_disk_that_fills_up_while_the_indexes_are_built_is_told(store_path: Path, rows: Path) -> None:
+    connections: list[sqlite3.Connection] = []
+
+    @event.listens_for(Engine, "connect")
+    def keep(connection: object, _record: object) -> None:
+        if isinstance(connection, sqlite3.Connection):  # the writer's; a reader's is the asynchronous driver's
+            connections.append(connection)
+
+    def fill_the_disk(progress: Progress) -> None:
+        if progress.phase != "finishing":
+            return
+        for connection in connections:
+            (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+            connection.execute("CREATE TABLE ballast AS SELECT zeroblob(?) AS bytes", (16_384 * free,))
+            connection.execute("PRAGMA max_page_count = 1")
+
+    try:
+        with Store(store_path) as store:
+            with pytest.raises(StoreFullError, match="no space left"):
+                store.sync(rows, on_progress=fill_the_disk)
+            held = store.status()
+    finally:
+        event.remove(Engine, "connect", keep)
+    assert (held.rows, held.complete) == (1500, True)
+    with Store(store_path) as store:
+        assert store.sync(rows).rows_skipped == 1500
+    assert _indexes(store_path) == ALL

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lmsys_store import Query, Store, fields
 from lmsys_store.storage.engine import Database
@@ -62,9 +61,9 @@ async def _fill(path: Path) -> None:
         last_fetch=None,
     )  # fmt: skip
 
-    async def insert(connection: AsyncConnection) -> None:
+    def insert(connection: Connection) -> None:
         for statement in _FILL:
-            await connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(statement)
 
     try:
         await writer.begin(state, "a test", rows=ROWS)
