@@ -240,6 +240,10 @@ class Store:
         """Delete the rows of a query; see :meth:`AsyncStore.delete`."""
         return self._call(lambda: self._async.delete(query, *conditions, reason=reason, forget=forget, **filters))
 
+    def delete_rejects(self, *row_indexes: int, reason: str = "deleted by the user") -> int:
+        """Delete rejected rows; see :meth:`AsyncStore.delete_rejects`."""
+        return self._call(lambda: self._async.delete_rejects(*row_indexes, reason=reason))
+
     def purge(self) -> None:
         """Close the store and remove it: its files are overwritten, then unlinked."""
         self._call(self._async.purge)

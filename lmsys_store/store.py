@@ -297,6 +297,15 @@ class AsyncStore:
         async with lock.sync_lock(self.path, 0.0):
             return await self._writer.delete(whole, reason, forget=forget)
 
+    async def delete_rejects(self, *row_indexes: int, reason: str = "deleted by the user") -> int:
+        """Delete rejected rows by their row indexes, raw text overwritten on disk; gives how many there were.
+
+        No query finds a rejected row; :meth:`rejects` lists them. Each leaves a tombstone, as a deleted row does.
+        """
+        self._database.usable()
+        async with lock.sync_lock(self.path, 0.0):
+            return await self._writer.delete_rejects(row_indexes, reason)
+
     async def purge(self) -> None:
         """Close the store and remove it: its files are overwritten, then unlinked."""
         self._database.usable()

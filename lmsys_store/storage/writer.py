@@ -6,7 +6,7 @@ times as much a row.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -33,6 +33,7 @@ from lmsys_store.storage.tables import (
     conversation_text,
     coverage,
     moderation,
+    rejected_row,
     store,
     sync_run,
     tombstone,
@@ -170,12 +171,18 @@ class Writer:
 
         Each row leaves a tombstone; with ``forget`` its coverage is given up instead, so that a sync fetches it again.
         """
+        return await self._delete(lambda connection: _delete_batch(connection, query, reason, forget=forget))
+
+    async def delete_rejects(self, row_indexes: Sequence[int], reason: str) -> int:
+        """Delete rejected rows, their raw text overwritten; each leaves a tombstone. Gives how many there were."""
+        return await self._delete(lambda connection: _delete_rejects(connection, row_indexes, reason))
+
+    async def _delete(self, delete_batch: Callable[[Connection], int]) -> int:
+        """Delete batch after batch until one is empty; nothing of what went can be read from the file afterwards."""
         deleted = 0
         await self._database.write(lambda connection: connection.exec_driver_sql("PRAGMA secure_delete = ON"))
         try:
-            while batch := await self._database.write(
-                lambda connection: _delete_batch(connection, query, reason, forget=forget)
-            ):
+            while batch := await self._database.write(delete_batch):
                 deleted += batch
             if deleted:
                 await self._database.write(_clean_free_space)
@@ -257,6 +264,16 @@ def _delete_batch(connection: Connection, query: Query, reason: str, *, forget: 
     else:
         _bury(connection, indexes, reason)
     return len(chats)
+
+
+def _delete_rejects(connection: Connection, row_indexes: Sequence[int], reason: str) -> int:
+    found: list[int] = []
+    for at in range(0, len(row_indexes), DELETE_BATCH):
+        doomed = rejected_row.c.row_index.in_(row_indexes[at : at + DELETE_BATCH])
+        found += connection.execute(delete(rejected_row).where(doomed).returning(rejected_row.c.row_index)).scalars()
+    if found:
+        _bury(connection, found, reason)
+    return len(found)
 
 
 def _bury(connection: Connection, row_indexes: Sequence[int], reason: str) -> None:

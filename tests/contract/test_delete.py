@@ -105,3 +105,20 @@ def test_deleting_without_a_condition_is_refused(
     with pytest.raises(QueryError, match="purge"):
         store.delete(query)
     assert store.select().count() == 400
+
+
+def test_a_rejected_row_can_be_deleted_with_its_raw_text(
+    open_store: OpenStore, tmp_path: Path, store_path: Path
+) -> None:
+    rows = list(generated.rows(20, moderation=False))
+    for bad in (3, 4):
+        rows[bad]["conversation"] = [{"role": "assistant", "content": f"nobody else says zyzzyva {bad}"}]
+    source = generated.write_jsonl(tmp_path / "rows.jsonl", rows)
+    store = open_store(store_path)
+    store.sync(source)
+    assert store.delete_rejects(*range(5000, 9000), 7, 3) == 1
+    assert [reject.row_index for reject in store.rejects()] == [4]
+    assert (store.status().rejected, store.status().deleted, store.status().complete) == (1, 1, True)
+    assert store.sync(source).rows_rejected == 0
+    _assert_whole(store)
+    assert b"zyzzyva 3" not in b"".join(file.read_bytes() for file in store_path.parent.glob(store_path.name + "*"))
