@@ -21,14 +21,15 @@ from anyio.from_thread import BlockingPortal
 
 from lmsys_store.errors import ForkedStoreError, StoreClosedError
 from lmsys_store.expressions import Expression
-from lmsys_store.ingest import OnInvalid, OnProgress, SyncReport
+from lmsys_store.ingest import SyncReport
 from lmsys_store.query import Filters, Query
 from lmsys_store.records import Conversation
 from lmsys_store.results import AsyncResults, Iteration, ResultsBase
+from lmsys_store.settings import Fallback, Settings
 from lmsys_store.sources.base import Source
 from lmsys_store.storage.check import CheckReport
 from lmsys_store.storage.reader import Reject
-from lmsys_store.store import AsyncStore, Explanation, StoreStatus
+from lmsys_store.store import AsyncStore, Explanation, StoreStatus, SyncOptions
 
 T = TypeVar("T")
 _EXIT_SECONDS: Final = 5.0
@@ -93,8 +94,10 @@ class Store:
     (['mock', 'mock'], True)
     """
 
-    def __init__(self, path: str | Path | None = None, *, create: bool = True) -> None:
-        self._async = AsyncStore(path, create=create)
+    def __init__(
+        self, path: str | Path | None = None, *, create: bool = True, settings: Settings | None = None
+    ) -> None:
+        self._async = AsyncStore(path, create=create, settings=settings)
         self._thread: _LoopThread | None = None
         self._lock = threading.Lock()
         self.path = self._async.path
@@ -159,14 +162,17 @@ class Store:
         query: Query | Expression | None = None,
         *conditions: Query | Expression,
         resume: str | None = None,
+        fallback: Fallback | None = None,
+        deadline: float | None = None,
         moderation: bool = False,
         require_complete: bool = False,
         **filters: Unpack[Filters],
     ) -> "Results":
         """The rows of a query, lazily; see :meth:`AsyncStore.select`."""
         results = self._async.select(
-            query, *conditions, resume=resume, moderation=moderation, require_complete=require_complete, **filters
-        )
+            query, *conditions, resume=resume, fallback=fallback, deadline=deadline, moderation=moderation,
+            require_complete=require_complete, **filters,
+        )  # fmt: skip
         return Results(results, self._call)
 
     def get(self, key: str | int) -> Conversation | None:
@@ -178,10 +184,14 @@ class Store:
         field: str,
         query: Query | Expression | None = None,
         *conditions: Query | Expression,
+        fallback: Fallback | None = None,
+        deadline: float | None = None,
         **filters: Unpack[Filters],
     ) -> list[tuple[Any, int]]:
         """Each value of a field with its number of rows; see :meth:`AsyncStore.facet`."""
-        return self._call(lambda: self._async.facet(field, query, *conditions, **filters))
+        return self._call(
+            lambda: self._async.facet(field, query, *conditions, fallback=fallback, deadline=deadline, **filters)
+        )
 
     def explain(
         self, query: Query | Expression | None = None, *conditions: Query | Expression, **filters: Unpack[Filters]
@@ -206,28 +216,13 @@ class Store:
     def sync(
         self,
         *sources: str | Path | Source | Callable[[], Awaitable[Source]],
-        dataset: str | None = None,
-        limit: int | None = None,
-        index_replies: bool = False,
-        on_invalid: OnInvalid = "keep",
-        on_progress: OnProgress | None = None,
-        wait: float = 0.0,
+        **options: Unpack[SyncOptions],
     ) -> SyncReport:
-        """Store what the store lacks of the sources; see :meth:`AsyncStore.sync`.
+        """Store what the store lacks of the sources, or of the remote; see :meth:`AsyncStore.sync`.
 
-        ``on_progress`` is called in the store's own thread.
+        ``on_plan`` and ``on_progress`` are called in the store's own thread.
         """
-        return self._call(
-            lambda: self._async.sync(
-                *sources,
-                dataset=dataset,
-                limit=limit,
-                index_replies=index_replies,
-                on_invalid=on_invalid,
-                on_progress=on_progress,
-                wait=wait,
-            )
-        )
+        return self._call(lambda: self._async.sync(*sources, **options))
 
     def delete(
         self,

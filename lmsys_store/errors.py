@@ -12,7 +12,20 @@
     │   ├── SourceFormatError         not Parquet, truncated, not JSON Lines
     │   ├── SourceSchemaError         readable, but required columns are missing
     │   ├── InvalidRowError           one row that failed validation (raised only with on_invalid="raise")
-    │   └── DatasetMismatchError      the source is of another data set or revision than the store
+    │   ├── DatasetMismatchError      the source is of another data set or revision than the store
+    │   └── RemoteError               the remote did not deliver
+    │       ├── RemoteUnavailableError   no answer, or a failing server's, after all attempts (transient)
+    │       │   ├── RateLimitedError     the server asks for fewer requests (transient)
+    │       │   ├── RemoteNotReadyError  the server is still preparing the answer (transient)
+    │       │   └── DeadlineError        the time given for the remote is used up (transient)
+    │       ├── RemoteAnswerError        an answer that is not the API's: a wrong address, a redirect elsewhere, no end
+    │       ├── RevisionChangedError     the data set was changed at its source; one store holds one revision
+    │       ├── OfflineError             HF_HUB_OFFLINE is set
+    │       └── AccessError              the data set is not open to this user
+    │           ├── TokenMissingError    no token was found
+    │           ├── TokenRefusedError    the token is not valid
+    │           ├── TermsNotAcceptedError  a valid token whose owner has not accepted the data set's terms
+    │           └── DatasetNotFoundError   no such data set, configuration or split
     ├── ExportError                   an output that exists already or cannot be written
     └── StoreError                    the store itself
         ├── StoreNotFoundError        there is no store at that path
@@ -80,6 +93,60 @@ class InvalidRowError(SourceError):
 
 class DatasetMismatchError(SourceError):
     """A source of another data set or revision than the one the store holds."""
+
+
+class RemoteError(SourceError):
+    """The remote did not deliver."""
+
+
+class RemoteUnavailableError(RemoteError):
+    """No answer, or a failing server's, after all attempts."""
+
+    transient = True
+
+
+class RateLimitedError(RemoteUnavailableError):
+    """The server asks for fewer requests."""
+
+
+class RemoteNotReadyError(RemoteUnavailableError):
+    """The server is still preparing the answer."""
+
+
+class DeadlineError(RemoteUnavailableError):
+    """The time given for the remote is used up."""
+
+
+class RemoteAnswerError(RemoteError):
+    """An answer that is not the API's."""
+
+
+class RevisionChangedError(RemoteError):
+    """The data set was changed at its source, and one store holds one revision."""
+
+
+class OfflineError(RemoteError):
+    """The remote must not be asked."""
+
+
+class AccessError(RemoteError):
+    """The data set is not open to this user."""
+
+
+class TokenMissingError(AccessError):
+    """The data set asks for a token, and none was found."""
+
+
+class TokenRefusedError(AccessError):
+    """The token is not valid, or no longer."""
+
+
+class TermsNotAcceptedError(AccessError):
+    """The token is valid, and its owner has not accepted the data set's terms."""
+
+
+class DatasetNotFoundError(AccessError):
+    """No such data set, configuration or split."""
 
 
 class ExportError(LmsysStoreError):

@@ -103,7 +103,10 @@ class Condition(Expression):
     value: Value | tuple[Value, ...]
 
     def matches(self, chat: Conversation) -> bool:
-        actual = FIELDS[self.field].read(chat)
+        return self.holds(FIELDS[self.field].read(chat))
+
+    def holds(self, actual: Any) -> bool:
+        """Whether a conversation with this value in the field satisfies the condition."""
         if FIELDS[self.field].kind == "tags":
             return _tags_match(self.operator, actual, self.value)
         return _TESTS[self.operator](actual, self.value)

@@ -6,30 +6,35 @@ cancellation or an error at any moment leaves whole pages only, and the next run
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import anyio
 from anyio import to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from lmsys_store import intervals
 from lmsys_store.errors import DatasetMismatchError, InvalidRowError, LmsysStoreError
+from lmsys_store.expressions import Expression
+from lmsys_store.intervals import Interval
+from lmsys_store.query import Query
 from lmsys_store.records import CheckedRow
 from lmsys_store.rows import checked_row
-from lmsys_store.sources.base import BrokenRow, Page, Source
-from lmsys_store.storage import coverage
-from lmsys_store.storage.coverage import Interval
+from lmsys_store.sources.base import BrokenRow, FilteringSource, Matches, Page, Source
 from lmsys_store.storage.pages import PreparedPage, prepared_page
-from lmsys_store.storage.reader import Reader, Reject, StoreState
-from lmsys_store.storage.writer import Writer, raw_json
+from lmsys_store.storage.reader import Predicate, Reader, Reject, StoreState
+from lmsys_store.storage.writer import Stored, Writer, raw_json
 
 OnInvalid = Literal["keep", "raise"]
 PAGES_IN_FLIGHT: Final = 1
 PROGRESS_SECONDS: Final = 0.1
+WAITING_SECONDS: Final = 0.5
+"""How often progress is told while nothing comes."""
 _UNKNOWN_END: Final = 2**62
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class _Run:
     """The counts of a running sync, and when progress was last told."""
 
     on_progress: OnProgress | None
+    source: Source
     total: int | None
     skipped: int
     added: int = 0
@@ -88,7 +94,33 @@ class _Run:
         self.told = time.monotonic()
         stored = self.added + self.rejected
         rate = stored / max(self.seconds, 1e-9)
-        self.on_progress(Progress(phase, stored + self.skipped, self.total, rate, self.rejected, self.byte_count))
+        waiting = self.source.waiting
+        self.on_progress(
+            Progress(phase, stored + self.skipped, self.total, rate, self.rejected, self.byte_count, waiting)
+        )
+
+    def add(self, stored: Stored, byte_count: int) -> None:
+        """Count a stored page."""
+        self.added += stored.added
+        self.rejected += stored.rejected
+        self.skipped += stored.skipped
+        self.turn_mismatches += stored.turn_mismatches
+        self.byte_count += byte_count
+        self.tell("reading")
+
+    def report(self, complete: bool, notes: Sequence[str]) -> SyncReport:
+        """What the run did."""
+        return SyncReport(
+            self.added,
+            self.rejected,
+            self.skipped,
+            self.turn_mismatches,
+            self.seconds,
+            self.source.requests,
+            self.byte_count,
+            complete,
+            tuple(dict.fromkeys(notes)),
+        )
 
 
 async def ingest(
@@ -108,50 +140,104 @@ async def ingest(
         InvalidRowError: with ``on_invalid="raise"``, at the first row that fails validation.
         SourceFormatError: damage on the way. What was stored before stays, in every case.
     """
-    held = await reader.state()
-    state, notes = _checked_state(source, held, index_replies=index_replies)
+    state, notes = checked_state(source, await reader.state(), index_replies=index_replies)
     ends = [end for end in (source.total_rows, limit) if end is not None]
     asked = Interval(0, min(ends, default=_UNKNOWN_END))
-    wanted = coverage.missing(asked, await reader.coverage())
+    wanted = intervals.missing(asked, await reader.coverage())
     known = asked.stop if ends else None
-    lacking = None if known is None else coverage.size(wanted)
+    lacking = None if known is None else intervals.size(wanted)
     state, run_id = await writer.begin(state, source.name, rows=lacking)
-    run = _Run(on_progress, known, 0 if known is None or lacking is None else known - lacking)
+    run = _Run(on_progress, source, known, 0 if known is None or lacking is None else known - lacking)
+    prepare = partial(prepare_page, source.name, state.index_replies, on_invalid)
+
+    async def store(page: PreparedPage) -> Stored:
+        return await writer.store_page(page, run_id)
+
+    await _run(run, run_id, writer, partial(_transfer, source.pages(wanted), prepare, store, run))
+    complete = not intervals.missing(asked, await reader.coverage())
+    return run.report(complete, [*notes, *source.notes])
+
+
+async def ingest_matches(
+    source: FilteringSource,
+    expression: Expression,
+    where: str,
+    reader: Reader,
+    writer: Writer,
+    *,
+    limit: int | None = None,
+    on_invalid: OnInvalid = "keep",
+    on_progress: OnProgress | None = None,
+) -> SyncReport:
+    """Store what the store lacks of the rows that a remote's filter gives, all or the first ``limit`` of them.
+
+    Args:
+        expression: which rows these are; remembered as covered once all of them are held.
+        where: the same in the filter's own words.
+
+    Raises:
+        DatasetMismatchError: the store holds another data set or revision.
+        InvalidRowError: with ``on_invalid="raise"``, at the first row that fails validation.
+        RemoteError: the remote did not deliver. What was stored before stays, and the next run goes on there.
+    """
+    state, notes = checked_state(source, await reader.state(), index_replies=False)
+    tally = await tally_of(reader, expression, where, source.name)
+    if tally.covers(limit):
+        return _Run(on_progress, source, tally.done_rows, tally.done_rows).report(True, notes)
+    state, run_id = await writer.begin(state, source.name, rows=None)
+    run = _Run(on_progress, source, limit, min(tally.done_rows, limit or tally.done_rows))
+
+    async def store(page: PreparedPage) -> Stored:
+        assert isinstance(page, MatchesPage)
+        return await writer.store_matches(page, page.progress, run_id)
+
+    prepare = partial(prepare_matches, tally, state.index_replies, on_invalid)
+    matches = _limited(source.matches(where, tally.done_rows), tally, run, limit)
+    await _run(run, run_id, writer, partial(_transfer, matches, prepare, store, run))
+    return run.report(tally.covers(limit), [*notes, *source.notes])
+
+
+async def _limited(
+    matches: AsyncIterator[Matches], tally: "Tally", run: _Run, limit: int | None
+) -> AsyncIterator[Matches]:
+    async with aclosing(matches) as pages:  # type: ignore[type-var]  # it is a generator
+        async for found in pages:
+            run.total = found.total if limit is None else min(limit, found.total)
+            yield found
+            if limit is not None and found.offset + len(found.rows) >= limit:
+                return
+
+
+async def _run(run: _Run, run_id: int, writer: Writer, transfer: Callable[[], Awaitable[None]]) -> None:
+    """Do the transfer, and close the run however it ends."""
     run.tell("reading")
     try:
-        await _transfer(source, wanted, writer, run, run_id, state.index_replies, on_invalid)
+        await transfer()
     except BaseException as error:
         # An anyio group wraps what a part of it raised; users get the error itself, whatever the closing meets besides.
         error = _single(error)
         with suppress(LmsysStoreError):
-            await _close(run, run_id, type(error).__name__, source, writer)
+            await _close(run, run_id, type(error).__name__, writer)
         raise error from error.__cause__
-    await _close(run, run_id, "complete", source, writer)
+    await _close(run, run_id, "complete", writer)
     run.tell("done")
-    complete = not coverage.missing(asked, await reader.coverage())
-    return SyncReport(
-        run.added,
-        run.rejected,
-        run.skipped,
-        run.turn_mismatches,
-        run.seconds,
-        source.requests,
-        run.byte_count,
-        complete,
-        notes,
-    )
 
 
-async def _close(run: _Run, run_id: int, outcome: str, source: Source, writer: Writer) -> None:
+async def _close(run: _Run, run_id: int, outcome: str, writer: Writer) -> None:
     with anyio.CancelScope(shield=True):
         run.tell("finishing")
-        await writer.end(run_id, outcome, source.total_rows)
+        await writer.end(run_id, outcome, run.source.total_rows)
         await writer.settle(changed=bool(run.added or run.rejected))
 
 
-def _checked_state(
+def checked_state(
     source: Source, held: StoreState | None, *, index_replies: bool
 ) -> tuple[StoreState, tuple[str, ...]]:
+    """The store's state, or an empty store's to be; notes on what cannot be as asked.
+
+    Raises:
+        DatasetMismatchError: the store holds another data set or revision.
+    """
     identity, notes = source.identity, tuple(source.notes)
     if held is None:
         licence, licence_url = identity.licence or (None, None)
@@ -191,41 +277,35 @@ def _single(error: BaseException) -> BaseException:
 
 
 async def _transfer(
-    source: Source,
-    wanted: Sequence[Interval],
-    writer: Writer,
+    delivered: AsyncIterator[T],
+    prepare: Callable[[T], PreparedPage],
+    store: Callable[[PreparedPage], Awaitable[Stored]],
     run: _Run,
-    run_id: int,
-    index_replies: bool,
-    on_invalid: OnInvalid,
 ) -> None:
-    send_page, pages = anyio.create_memory_object_stream[Page](0)
+    send_page, pages = anyio.create_memory_object_stream[T](0)
     send_prepared, prepared = anyio.create_memory_object_stream[PreparedPage](PAGES_IN_FLIGHT)
     faults: list[LmsysStoreError] = []
     async with anyio.create_task_group() as group, prepared:
-        group.start_soon(_read, source, wanted, send_page, faults)
-        prepare = partial(prepare_page, source.name, index_replies, on_invalid)
+        group.start_soon(_read, delivered, send_page, faults)
         group.start_soon(_prepare, pages, send_prepared, prepare, faults)
+        group.start_soon(_tell_waits, run)
         async for page in prepared:
-            stored = await writer.store_page(page, run_id)
-            run.added += stored.added
-            run.rejected += stored.rejected
-            run.skipped += stored.skipped
-            run.turn_mismatches += stored.turn_mismatches
-            run.byte_count += page.byte_count
-            run.tell("reading")
+            run.add(await store(page), page.byte_count)
+        group.cancel_scope.cancel()  # of what is left only the telling
     if faults:
         raise faults[0]
 
 
-async def _read(
-    source: Source,
-    wanted: Sequence[Interval],
-    send: MemoryObjectSendStream[Page],
-    faults: list[LmsysStoreError],
-) -> None:
+async def _tell_waits(run: _Run) -> None:
+    """Tell progress while no page comes: why, and that there still is a run."""
+    while True:
+        await anyio.sleep(WAITING_SECONDS)
+        run.tell("reading")
+
+
+async def _read(delivered: AsyncIterator[T], send: MemoryObjectSendStream[T], faults: list[LmsysStoreError]) -> None:
     """Send every page; a fault ends the stream and is told afterwards, so that the pages before it are kept."""
-    async with send, aclosing(source.pages(wanted)) as pages:  # type: ignore[type-var]  # every source's is a generator
+    async with send, aclosing(delivered) as pages:  # type: ignore[type-var]  # every source's is a generator
         try:
             async for page in pages:
                 await send.send(page)
@@ -236,9 +316,9 @@ async def _read(
 
 
 async def _prepare(
-    pages: MemoryObjectReceiveStream[Page],
+    pages: MemoryObjectReceiveStream[T],
     send: MemoryObjectSendStream[PreparedPage],
-    prepare: Callable[[Page], PreparedPage],
+    prepare: Callable[[T], PreparedPage],
     faults: list[LmsysStoreError],
 ) -> None:
     async with pages, send:
@@ -251,16 +331,98 @@ async def _prepare(
 
 def prepare_page(source: str, index_replies: bool, on_invalid: OnInvalid, page: Page) -> PreparedPage:
     """Validate and encode one page; its digest is over what is stored of it."""
+    numbered = enumerate(page.rows, page.start)
+    interval = Interval(page.start, page.stop)
+    return _prepared(interval, source, numbered, page.byte_count, index_replies, on_invalid)
+
+
+@dataclass(frozen=True)
+class MatchesPage(PreparedPage):
+    """A page of matches, and how far its predicate is fetched with it."""
+
+    progress: Predicate = field(kw_only=True)
+
+
+class Tally:
+    """Counts the matches of a predicate as they come: it is covered once as many different ones came as the remote counts."""
+
+    def __init__(self, expression: str, where: str, source: str, held: Predicate | None) -> None:
+        self.source = source
+        self._held = held or Predicate(expression, where, 0, 0, -1, False, source)
+        self._exact = True
+
+    @property
+    def done_rows(self) -> int:
+        """How many of the first matches are held, without a gap."""
+        return self._held.done_rows
+
+    def covers(self, limit: int | None) -> bool:
+        """Whether all matches are held, or so many of the first."""
+        return self._held.complete or (limit is not None and self.done_rows >= limit)
+
+    def after(self, found: Matches) -> Predicate:
+        """How far the predicate is fetched once these matches are stored."""
+        held = self._held
+        new = [row_index for row_index, _ in found.rows if row_index > held.last_row]
+        # The matches come in row order. Any others, or another total, and what was counted proves nothing.
+        whole = len(new) == min(found.asked, max(found.total - found.offset, 0)) and found.offset == held.done_rows
+        same = held.total_rows in (0, found.total) and not found.partial
+        self._exact = self._exact and whole and same
+        if self._exact:
+            done = held.done_rows + len(new)
+            last = max([held.last_row, *new])
+            self._held = replace(
+                held, total_rows=found.total, done_rows=done, last_row=last, complete=done == found.total
+            )
+        return self._held
+
+
+async def tally_of(reader: Reader, expression: Expression, where: str, source: str, bound: int | None = None) -> Tally:
+    """The count of an expression's matches, as far as earlier runs fetched them (until ``bound``)."""
+    text = Query(expression).to_text()
+    held = {one.expression: one for one in await reader.predicates(bound)}.get(text)
+    return Tally(text, where, source, held)
+
+
+def prepare_matches(tally: Tally, index_replies: bool, on_invalid: OnInvalid, found: Matches) -> MatchesPage:
+    """Validate and encode one page of matches."""
+    page = _prepared(None, tally.source, found.rows, found.byte_count, index_replies, on_invalid)
+    values = {name: getattr(page, name) for name in page.__dataclass_fields__}
+    return MatchesPage(**values, progress=tally.after(found))
+
+
+def _prepared(
+    interval: Interval | None,
+    source: str,
+    numbered: Iterable[tuple[int, object]],
+    byte_count: int,
+    index_replies: bool,
+    on_invalid: OnInvalid,
+) -> PreparedPage:
     rejects: list[Reject] = []
-    rows = _valid(page, source, rejects, on_invalid)
-    prepared = prepared_page(Interval(page.start, page.stop), source, rows, index_replies=index_replies)
+    rows = valid_rows(numbered, source, rejects, on_invalid)
+    return encoded(interval, source, rows, rejects, byte_count, index_replies)
+
+
+def encoded(
+    interval: Interval | None,
+    source: str,
+    rows: Iterable[CheckedRow],
+    rejects: Sequence[Reject],
+    byte_count: int,
+    index_replies: bool,
+) -> PreparedPage:
+    """Encode valid rows as a page; ``rejects`` are looked at after the last of them."""
+    prepared = prepared_page(interval, source, rows, index_replies=index_replies)
     digest = hashlib.sha256("".join(prepared.messages).encode()).hexdigest()
-    return replace(prepared, rejects=rejects, digest=digest, byte_count=page.byte_count)
+    return replace(prepared, rejects=rejects, digest=digest, byte_count=byte_count)
 
 
-def _valid(page: Page, source: str, rejects: list[Reject], on_invalid: OnInvalid) -> Iterator[CheckedRow]:
-    """The rows of a page that are conversations; the others go to ``rejects``, or the first of them is raised."""
-    for row_index, row in enumerate(page.rows, page.start):
+def valid_rows(
+    numbered: Iterable[tuple[int, object]], source: str, rejects: list[Reject], on_invalid: OnInvalid
+) -> Iterator[CheckedRow]:
+    """The rows that are conversations; the others go to ``rejects``, or the first of them is raised."""
+    for row_index, row in numbered:
         try:
             if isinstance(row, BrokenRow):
                 raise InvalidRowError(row.reason)

@@ -218,8 +218,11 @@ class Query:
     @property
     def digest(self) -> str:
         """A short fingerprint of the query, the same on every machine and for every order of its conditions."""
-        text = json.dumps(_canonical(self.to_json()), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return hashlib.sha256(self.to_text().encode()).hexdigest()[:16]
+
+    def to_text(self) -> str:
+        """The query as one JSON text, the same for every order of its conditions."""
+        return json.dumps(_canonical(self.to_json()), sort_keys=True, separators=(",", ":"))
 
     def named_values(self, field: str) -> list[str]:
         """The values this query compares a text field with exactly, for notes about words that no row has."""

@@ -310,8 +310,8 @@ class CheckedRow(NamedTuple):
         """The messages as plain mappings."""
         return [{"role": role, "content": content} for role, content in zip(cycle(ROUND), self.contents, strict=False)]
 
-    def conversation(self, origin: Origin) -> Conversation:
-        """The record of this row."""
+    def conversation(self, origin: Origin, *, with_moderation: bool = True) -> Conversation:
+        """The record of this row, its per-message moderation left out where it was not asked for."""
         coded = self.moderation
         return Conversation.assembled(
             {
@@ -326,7 +326,7 @@ class CheckedRow(NamedTuple):
                 "labels": self.labels,
                 "source_turn": self.source_turn,
                 "moderation_summary": None if coded is None else coded.summary,
-                "packed_moderation": None if coded is None else coded.packed,
+                "packed_moderation": None if coded is None or not with_moderation else coded.packed,
             }
         )
 

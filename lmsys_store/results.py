@@ -8,21 +8,15 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from lmsys_store.errors import (
-    IncompleteResultError,
-    QueryError,
-    ResumeTokenError,
-    StoreRestartedError,
-)
+from lmsys_store.errors import IncompleteResultError, QueryError, ResumeTokenError
+from lmsys_store.fallback import NO_ROWS, Access, Batch, Chain, PhaseName, Request, Start
 from lmsys_store.query import Query
 from lmsys_store.records import Conversation, Origin
-from lmsys_store.storage import coverage
-from lmsys_store.storage.codec import conversation_of
-from lmsys_store.storage.reader import PageStatement, Reader, Row, StoreState
+from lmsys_store.settings import Fallback
 
 FIRST_PAGE: Final = 50
 LAST_PAGE: Final = 1000
@@ -35,6 +29,8 @@ class Selection:
     """What was asked: which rows, in what order, how many."""
 
     query: Query
+    fallback: Fallback = "mock"
+    deadline: float | None = None
     limit: int | None = None
     with_moderation: bool = False
     require_complete: bool = False
@@ -58,13 +54,18 @@ class Selection:
 
 @dataclass(frozen=True)
 class Position:
-    """Where an iteration stands, as a token says it: after row index ``last``, ``count`` rows in, seeing rows up to ``bound``."""
+    """Where an iteration stands, as a token says it: after row index ``last`` of a phase, ``count`` rows in.
+
+    ``bound`` is the ``seq`` up to which it sees stored rows; ``offset`` where the remote's filter goes on.
+    """
 
     selection: str
     revision: str
     bound: int
     last: int
     count: int
+    phase: PhaseName = "cache"
+    offset: int = 0
     version: int = TOKEN_VERSION
 
     def token(self) -> str:
@@ -97,97 +98,124 @@ class Position:
             )
         return cls(**values)
 
-
-@dataclass
-class Report:
-    """What an iteration says of itself, complete once it has ended."""
-
-    notes: list[str] = field(default_factory=list)
-    yielded: int = 0
-    complete: bool | None = None
+    def start(self) -> Start:
+        """Where the chain begins to go on from here."""
+        return Start(
+            self.phase,
+            self.bound,
+            self.revision or None,
+            self.last,
+            self.offset,
+            self.count > 0 and self.phase != "mock",
+        )
 
 
 class Iteration:
-    """One pass over a selection: fetches pages, decodes rows one at a time, knows where it stands."""
+    """One pass over a selection: takes batches from the chain, decodes rows one at a time, knows where it stands."""
 
-    def __init__(self, selection: Selection, reader: Reader, notes: Sequence[str] = ()) -> None:
+    def __init__(self, selection: Selection, access: Access) -> None:
+        position = selection.position
         self._selection = selection
-        self._reader = reader
-        self._refuse_after_fork = reader.refuse_after_fork
-        self._statement: PageStatement | None = None
-        self._page: Sequence[Row] = ()
+        self._refuse_after_fork = access.reader.refuse_after_fork
+        request = Request(selection.query, selection.fallback, selection.deadline, selection.with_moderation)
+        self._chain = Chain(access, request, Start() if position is None else position.start())
         self._at = 0
+        self._hold(NO_ROWS)
         self._page_size = FIRST_PAGE
-        self._generation = 0
-        self._ended = False
-        self._begun = 0 if selection.position is None else selection.position.count
-        self._taken = self._begun
-        self._before = -1
-        self._state: StoreState | None = None
-        self._origin = Origin.CACHE
-        self.report = Report(list(notes))
+        self._begun = self._taken = 0 if position is None else position.count
+        self._before = -1 if position is None else position.last
+        self._phase: PhaseName = "cache" if position is None else position.phase
+        self._offset = 0 if position is None else position.offset
+        self._counted: Counter[str] = Counter()
+        self._started = self._ended = False
+        self.complete: bool | None = None
 
     @property
     def token(self) -> str | None:
         """Where this iteration stands: after the last row handed over. None before there is anything to resume."""
-        if self._state is None:
+        state = self._chain.state
+        if not self._started or (state is None and self._phase == "cache"):
             return None if self._selection.position is None else self._selection.position.token()
-        position = Position(self._selection.digest, self._state.revision, self._state.seq, self._last, self._count)
-        return position.token()
+        revision, bound = ("", 0) if state is None else (state.revision, state.seq)
+        return Position(
+            self._selection.digest, revision, bound, self._last, self._count, self._phase, self._offset
+        ).token()
 
     @property
-    def origin(self) -> Origin:
-        """Where the rows of this iteration come from."""
-        return self._origin
+    def notes(self) -> list[str]:
+        """What a reader of the rows should know, so far."""
+        return self._chain.notes
+
+    @property
+    def origins(self) -> dict[str, int]:
+        """How many rows were handed over, by origin (not those of an iteration this one resumes)."""
+        counted = self._counted + Counter({self._batch.origin.value: self._at})
+        return {origin: count for origin, count in counted.items() if count}
 
     def take(self) -> Conversation | None:
-        """The next row of the page in hand, decoded now; None if the page is used up."""
+        """The next row of the batch in hand, decoded now; None if the batch is used up."""
         at = self._at
-        if at >= len(self._page):
+        if at >= len(self._entries):
             return None
         self._refuse_after_fork()
         self._at = at + 1
-        return conversation_of(self._page[at], self._origin)
+        return self._decode(self._entries[at])
 
     @property
     def _last(self) -> int:
         """The row index handed over last. Derived, and so is the count: two stores less on the path of every row."""
-        return self._page[self._at - 1][0] if self._at else self._before
+        return self._batch.row_index(self._batch.entries[self._at - 1]) if self._at else self._before
 
     @property
     def _count(self) -> int:
         return self._taken + self._at
 
     def take_page(self) -> list[Conversation]:
-        """What is left of the page in hand, decoded."""
+        """What is left of the batch in hand, decoded."""
         chats = []
         while (chat := self.take()) is not None:
             chats.append(chat)
         return chats
 
     async def advance(self) -> bool:
-        """Fetch the next page; False at the end.
+        """Fetch the next batch; False at the end.
 
         Raises:
             StoreRestartedError: the store was emptied meanwhile.
+            RemoteError: nothing real was found, and the remote failed where seeds are not allowed.
             IncompleteResultError: at the end, where completeness was required and cannot be promised.
         """
         if self._ended:
             return False
-        if self._state is None and not await self._start():
-            return False
-        assert self._state is not None and self._statement is not None
+        if not self._started:
+            await self._start()
         size = self._next_size()
-        self._before, self._taken = self._last, self._count
-        self._page, self._at = (), 0
-        if size > 0:
-            page, generation = await self._reader.page(self._statement, self._last, self._state.seq, size)
-            if generation != self._generation:
-                raise StoreRestartedError("the store was emptied and is being filled anew; start the loop again")
-            self._page = page
-        if not self._page:
-            await self._finish()
-        return not self._ended
+        self._set_aside()
+        batch = await self._chain.next(size) if size > 0 else None
+        if batch is None:
+            self._finish(limit_reached=size <= 0)
+            return False
+        if self._selection.limit is not None and len(batch.entries) > size:
+            batch = replace(batch, entries=batch.entries[:size])
+        if self._chain.phase != self._phase:
+            self._before = -1  # every phase counts from its own beginning
+        self._hold(batch)
+        self._phase, self._offset = self._chain.phase, batch.offset
+        return True
+
+    async def fetch(self, found_real: bool) -> int:
+        """Bring into the store what it lacks of these rows, as far as the fallback goes; gives how many seeds would be served.
+
+        Args:
+            found_real: whether the store has any row of them already.
+        """
+        self._started = True
+        await self._chain.begin(stored_rows=False, found_real=found_real)
+        seeds = 0
+        while (batch := await self._chain.next(LAST_PAGE)) is not None:
+            seeds += len(batch.entries) if batch.origin is Origin.MOCK else 0
+        self._ended, self.complete = True, self._chain.complete
+        return seeds
 
     def _next_size(self) -> int:
         size, self._page_size = self._page_size, min(self._page_size * 2, LAST_PAGE)
@@ -195,58 +223,30 @@ class Iteration:
             return size
         return min(size, self._selection.limit - self._count)
 
-    async def _start(self) -> bool:
-        """Bind the iteration to the store as it is now, or as the token saw it; False if there is nothing to read."""
-        self._state = await self._reader.state()
-        if self._state is None:
-            if self._selection.position is not None:
-                raise ResumeTokenError(
-                    "the token is of a store that held rows, and this one is empty; open the store it is of"
-                )
-            self.report.notes.append("the store is empty: fill it with sync")
-            await self._finish()
-            return False
-        self._generation = self._state.generation
-        self._origin = self._state.origin
-        if self._selection.position is not None:
-            self._resume(self._selection.position)
-        query = self._selection.query
-        self._statement = self._reader.select(query, state=self._state, with_moderation=self._selection.with_moderation)
-        self.report.notes.extend(await self._reader.unknown_values(query))
-        return True
+    def _set_aside(self) -> None:
+        """Count the batch in hand, and let go of it."""
+        self._before, self._taken = self._last, self._count
+        self._counted[self._batch.origin.value] += self._at
+        self._hold(NO_ROWS)
 
-    def _resume(self, position: Position) -> None:
-        assert self._state is not None
-        if position.selection != self._selection.digest:
+    def _hold(self, batch: Batch) -> None:
+        self._batch, self._entries, self._decode, self._at = batch, batch.entries, batch.decode, 0
+
+    async def _start(self) -> None:
+        position = self._selection.position
+        if position is not None and position.selection != self._selection.digest:
             raise ResumeTokenError("the token is of another query or limit; resume with the query it was made by")
-        if position.revision != self._state.revision:
-            raise ResumeTokenError(
-                f"the token is of revision {position.revision}, the store holds {self._state.revision}; start the loop anew"
-            )
-        self._state = replace(self._state, seq=position.bound)
-        self._before = position.last
+        await self._chain.begin()
+        self._started = True
 
-    async def _finish(self) -> None:
+    def _finish(self, *, limit_reached: bool) -> None:
         self._ended = True
-        self.report.complete = await self._is_complete()
-        if self._selection.require_complete and not self.report.complete:
+        self.complete = True if limit_reached else self._chain.complete
+        if self._selection.require_complete and not self.complete:
             raise IncompleteResultError(
                 "the store does not cover the whole split, so rows may be missing; run sync to its end, or do without "
                 "require_complete"
             )
-
-    async def _is_complete(self) -> bool | None:
-        """True if no matching row can be missing; None if the split's size is unknown."""
-        if self._selection.limit is not None and self._count >= self._selection.limit:
-            return True
-        if self._state is None or self._state.total_rows is None:
-            return None
-        return not coverage.missing((0, self._state.total_rows), await self._reader.coverage(self._state.seq))
-
-    @property
-    def yielded(self) -> int:
-        """Rows handed over by this iteration (not by those it resumes)."""
-        return self._count - self._begun
 
 
 class ResultsBase:
@@ -271,35 +271,33 @@ class ResultsBase:
     @property
     def origins(self) -> dict[str, int]:
         """How many rows of the latest iteration came from where."""
-        iteration = self._iteration
-        return {iteration.origin.value: iteration.yielded} if iteration is not None and iteration.yielded else {}
+        return {} if self._iteration is None else self._iteration.origins
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the rows should know: why there are none, words that no row has, a store opened read-only."""
-        return () if self._iteration is None else tuple(self._iteration.report.notes)
+        return () if self._iteration is None else tuple(self._iteration.notes)
 
     @property
     def complete(self) -> bool | None:
         """Once the iteration has ended: whether no matching row can be missing; None while unknown."""
-        return None if self._iteration is None else self._iteration.report.complete
+        return None if self._iteration is None else self._iteration.complete
 
 
 class AsyncResults(ResultsBase):
     """Rows of an AsyncStore: ``async for chat in results``. Iterating again starts anew."""
 
-    def __init__(self, selection: Selection, reader: Reader, notes: Sequence[str] = ()) -> None:
+    def __init__(self, selection: Selection, access: Access) -> None:
         super().__init__(selection)
-        self._reader = reader
-        self._store_notes = notes
+        self._access = access
 
     def limit(self, number: int) -> "AsyncResults":
         """The first ``number`` rows."""
-        return AsyncResults(self.selection.limited(number), self._reader, self._store_notes)
+        return AsyncResults(self.selection.limited(number), self._access)
 
     def begin(self) -> Iteration:
         """A new iteration, which the report of these results follows from now on."""
-        self._iteration = Iteration(self.selection, self._reader, self._store_notes)
+        self._iteration = Iteration(self.selection, self._access)
         return self._iteration
 
     def __aiter__(self) -> "AsyncRows":
@@ -315,12 +313,18 @@ class AsyncResults(ResultsBase):
         return iteration.take() if await iteration.advance() else None
 
     async def count(self) -> int:
-        """How many rows these are in the store as it is now (a token's progress is not counted off)."""
-        state = await self._reader.state()
-        if state is None:
-            return 0
-        number = await self._reader.count(self.query, state)
+        """How many rows these are (a token's progress is not counted off).
+
+        The store answers; what it lacks is fetched first, where the fallback allows it.
+        """
+        held = await self._held()
+        self._iteration = Iteration(replace(self.selection, position=None), self._access)
+        number = await self._iteration.fetch(held > 0) or await self._held()
         return number if self.selection.limit is None else min(number, self.selection.limit)
+
+    async def _held(self) -> int:
+        state = await self._access.reader.state()
+        return 0 if state is None else await self._access.reader.count(self.query, state)
 
 
 class AsyncRows:

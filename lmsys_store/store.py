@@ -3,30 +3,49 @@
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, TypedDict, Unpack, get_args
 
-from lmsys_store import ingest
+from lmsys_store import intervals
 from lmsys_store.errors import QueryError
 from lmsys_store.expressions import Expression, field_name
+from lmsys_store.fallback import Access, covering_predicate
 from lmsys_store.ingest import OnInvalid, OnProgress, SyncReport
+from lmsys_store.intervals import Interval
 from lmsys_store.query import Filters, Query
 from lmsys_store.records import Conversation
+from lmsys_store.remote import Remote
 from lmsys_store.results import AsyncResults, Position, Selection
-from lmsys_store.settings import store_path
+from lmsys_store.settings import Fallback, Settings, store_path
 from lmsys_store.sources.base import Source
 from lmsys_store.sources.files import FileSource
-from lmsys_store.storage import coverage, lock
+from lmsys_store.sources.where import remote_part, without
+from lmsys_store.storage import lock
 from lmsys_store.storage.check import CheckReport, check
-from lmsys_store.storage.coverage import Interval
 from lmsys_store.storage.engine import Database
 from lmsys_store.storage.purge import purge_files
-from lmsys_store.storage.reader import Reader, Reject
+from lmsys_store.storage.reader import Predicate, Reader, Reject
 from lmsys_store.storage.writer import Writer
+from lmsys_store.syncing import SyncJob, SyncPlan
 
 REJECTS_PAGE = 200
+
+
+class SyncOptions(TypedDict, total=False):
+    """The keywords of :meth:`AsyncStore.sync`, which says what they mean."""
+
+    query: Query | Expression | None
+    dataset: str | None
+    limit: int | None
+    index_replies: bool
+    on_invalid: OnInvalid
+    restart: bool
+    dry_run: bool
+    on_plan: Callable[[SyncPlan], None] | None
+    on_progress: OnProgress | None
+    wait: float
 
 
 @dataclass(frozen=True)
@@ -47,6 +66,8 @@ class StoreStatus:
     deleted: int
     turn_mismatches: int
     coverage: tuple[Interval, ...]
+    covered_percent: float | None
+    predicates: tuple[Predicate, ...]
     complete: bool
     index_replies: bool
     labels_version: str | None
@@ -58,14 +79,22 @@ class StoreStatus:
 
 @dataclass(frozen=True)
 class Explanation:
-    """How a query will be answered: what it means, whether the index serves it, and what the store can promise."""
+    """How a query will be answered: what it means, what the index serves, what the store can promise, what the remote is asked.
+
+    ``where`` is the part of the query that the remote's filter understands, ``local`` the part that it does not; ``remote``
+    the request that brings missing rows, empty where none is needed or possible.
+    """
 
     query: str
-    plan: tuple[str, ...]
-    indexes: tuple[str, ...]
-    full_text: bool
-    complete: bool
-    notes: tuple[str, ...]
+    plan: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
+    full_text: bool = False
+    complete: bool = False
+    remote: str = ""
+    where: str = ""
+    local: str = ""
+    missing_rows: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 class AsyncStore:
@@ -81,14 +110,19 @@ class AsyncStore:
     Args:
         path: the store file; default ``LMSYS_STORE_PATH``, else one in the user's cache directory.
         create: whether to create the file if it is not there.
+        settings: how the remote is reached; default what the environment says.
     """
 
-    def __init__(self, path: str | Path | None = None, *, create: bool = True) -> None:
+    def __init__(
+        self, path: str | Path | None = None, *, create: bool = True, settings: Settings | None = None
+    ) -> None:
         self.path = store_path(path)
         self._create = create
         self._database = Database(self.path)
         self._reader = Reader(self._database)
         self._writer = Writer(self._database)
+        self._remote = Remote(settings)
+        self._access = Access(self._reader, self._writer, self._remote, self._database.notes)
         self._open = False
 
     async def open(self) -> Self:
@@ -105,6 +139,7 @@ class AsyncStore:
 
     async def close(self) -> None:
         """Finish what is being written and close all connections; calling it again does nothing."""
+        await self._remote.close()
         await self._database.close()
         self._open = False
 
@@ -131,16 +166,22 @@ class AsyncStore:
         query: Query | Expression | None = None,
         *conditions: Query | Expression,
         resume: str | None = None,
+        fallback: Fallback | None = None,
+        deadline: float | None = None,
         moderation: bool = False,
         require_complete: bool = False,
         **filters: Unpack[Filters],
     ) -> AsyncResults:
-        """The rows of a query, lazily, in row order; nothing is read before they are iterated.
+        """The rows of a query, lazily: the store's in row order, then what it lacks; nothing is read before they are iterated.
 
         Args:
             query: which rows; default all.
             conditions: more conditions, all of which must hold.
             resume: a token of ``results.token``: only the rows not yet handed over when it was taken.
+            fallback: how far to go for rows: ``"cache"`` the store alone, ``"remote"`` also the remote, ``"mock"`` at last the
+                bundled seeds, if nothing real was found and the remote cannot be asked; default ``LMSYS_STORE_FALLBACK``,
+                else ``"mock"``.
+            deadline: seconds to spend on the remote at most, waits included; then the iteration ends with what there is.
             moderation: load the per-message moderation too.
             require_complete: raise IncompleteResultError instead of ending, if rows may be missing.
             filters: the keywords of :meth:`Query.of`.
@@ -151,8 +192,22 @@ class AsyncStore:
         """
         whole = _whole(query, conditions, filters)
         position = None if resume is None else Position.of_token(resume)
-        selection = Selection(whole, with_moderation=moderation, require_complete=require_complete, position=position)
-        return AsyncResults(selection, self._reader, self._database.notes)
+        selection = Selection(
+            whole, self._fallback(fallback), deadline, with_moderation=moderation, require_complete=require_complete,
+            position=position,
+        )  # fmt: skip
+        return AsyncResults(selection, self._access)
+
+    def _fallback(self, given: Fallback | None) -> Fallback:
+        """How far to go, as given or as set.
+
+        Raises:
+            QueryError: no such fallback.
+        """
+        fallback = self._remote.settings.fallback if given is None else given
+        if fallback not in get_args(Fallback):
+            raise QueryError(f"unknown fallback {fallback!r}; known: {', '.join(get_args(Fallback))}")
+        return fallback
 
     async def get(self, key: str | int) -> Conversation | None:
         """The row of a row index (int), or the first row of a conversation id (str), moderation included; None if not held."""
@@ -164,40 +219,57 @@ class AsyncStore:
         field: str,
         query: Query | Expression | None = None,
         *conditions: Query | Expression,
+        fallback: Fallback | None = None,
+        deadline: float | None = None,
         **filters: Unpack[Filters],
     ) -> list[tuple[Any, int]]:
-        """Each value of a field with its number of rows, most frequent first.
+        """Each value of a field with its number of rows, most frequent first; what the store lacks is fetched first.
 
         Raises:
             QueryError: no such field.
         """
         field = field_name(field)
-        state = await self._reader.state()
         whole = _whole(query, conditions, filters)
+        await self.select(whole, fallback=fallback, deadline=deadline).count()
+        state = await self._reader.state()
         return [] if state is None else await self._reader.facet(field, whole, state)
 
     async def explain(
         self, query: Query | Expression | None = None, *conditions: Query | Expression, **filters: Unpack[Filters]
     ) -> Explanation:
-        """How a query will be answered, without answering it."""
+        """How a query will be answered, without answering it, and without asking the remote."""
         whole = _whole(query, conditions, filters)
         state = await self._reader.state()
+        part = remote_part(whole.expression)
+        remote = ""
+        if self._remote.has(state):
+            most = self._remote.settings.max_remote_rows
+            remote = (
+                f"/filter where {part.where}" if part else "/rows" if whole == Query() else f"/rows, at most {most:,}"
+            )
+        shape = Explanation(str(whole), remote=remote, where=part.where, local=str(without(whole.expression, part)))
         if state is None:
-            return Explanation(str(whole), (), (), False, False, ("the store is empty: fill it with sync",))
+            return replace(shape, notes=("the store is empty: fill it with sync",))
         plan = await self._reader.plan(whole, state)
-        indexes = tuple(word for line in plan for word in line.split() if word.startswith("ix_"))
-        covered = state.total_rows is not None and not coverage.missing(
-            (0, state.total_rows), await self._reader.coverage()
+        covering = await covering_predicate(self._reader, whole)
+        missing = intervals.missing((0, state.total_rows or 0), await self._reader.coverage())
+        complete = covering is not None or (state.total_rows is not None and not missing)
+        return replace(
+            shape,
+            plan=tuple(plan),
+            indexes=tuple(word for line in plan for word in line.split() if word.startswith("ix_")),
+            full_text=any("conversation_fts" in line for line in plan),
+            complete=complete,
+            remote="" if complete else shape.remote,
+            missing_rows=0 if complete else intervals.size(missing),
+            notes=(*self._database.notes, *await self._reader.unknown_values(whole)),
         )
-        notes = (*self._database.notes, *await self._reader.unknown_values(whole))
-        full_text = any("conversation_fts" in line for line in plan)
-        return Explanation(str(whole), tuple(plan), indexes, full_text, covered, notes)
 
     async def status(self) -> StoreStatus:
         """What the store holds."""
         state = await self._reader.state()
         totals = await self._reader.totals()
-        held = coverage.merged(await self._reader.coverage())
+        held = intervals.merged(await self._reader.coverage())
         total = None if state is None else state.total_rows
         return StoreStatus(
             path=self.path,
@@ -214,7 +286,9 @@ class AsyncStore:
             deleted=totals["deleted"],
             turn_mismatches=totals["turn_mismatches"],
             coverage=tuple(held),
-            complete=total is not None and not coverage.missing((0, total), held),
+            covered_percent=100 * intervals.size(held) / total if total else None,
+            predicates=tuple(await self._reader.predicates()),
+            complete=total is not None and not intervals.missing((0, total), held),
             index_replies=state is not None and state.index_replies,
             labels_version=None if state is None else state.labels_version,
             first_fetch=None if state is None else state.first_fetch,
@@ -240,10 +314,14 @@ class AsyncStore:
     async def sync(
         self,
         *sources: str | Path | Source | Callable[[], Awaitable[Source]],
+        query: Query | Expression | None = None,
         dataset: str | None = None,
         limit: int | None = None,
         index_replies: bool = False,
         on_invalid: OnInvalid = "keep",
+        restart: bool = False,
+        dry_run: bool = False,
+        on_plan: Callable[[SyncPlan], None] | None = None,
         on_progress: OnProgress | None = None,
         wait: float = 0.0,
     ) -> SyncReport:
@@ -251,11 +329,15 @@ class AsyncStore:
 
         Args:
             sources: Parquet or JSON Lines files, directories or globs, read as one data set; or one Source, or a coroutine
-                function that opens one, such as ``lmsys_store.seeds``.
+                function that opens one, such as ``lmsys_store.seeds``. None at all: the remote, or the Hub's cache of it.
+            query: only these rows of the remote; the part of the query that its filter understands must not be empty.
             dataset: the data set's name, where the files' path does not say it.
-            limit: only the first rows of the source.
+            limit: only the first rows of the source (with ``query``: the first matches).
             index_replies: on the first sync of a store, index replies for full-text search too.
             on_invalid: set invalid rows aside and count them, or raise at the first.
+            restart: empty the store first, to fill it anew, perhaps at another revision.
+            dry_run: make the plan, and do nothing.
+            on_plan: called with the plan before it is carried out.
             on_progress: called in the store's event loop with a Progress, at most ten times a second.
             wait: seconds to wait for another sync of this store.
 
@@ -264,16 +346,18 @@ class AsyncStore:
             SourceError: the source cannot be read, or is of another data set; what was stored before stays.
         """
         self._database.usable()
+        job = SyncJob(
+            self._reader, self._writer, self._remote, self.path, limit=limit, index_replies=index_replies,
+            on_invalid=on_invalid, restart=restart, dry_run=dry_run, on_plan=on_plan, on_progress=on_progress,
+        )  # fmt: skip
         async with lock.sync_lock(self.path, wait):
-            return await ingest.ingest(
-                await _opened(sources, dataset),
-                self._reader,
-                self._writer,
-                limit=limit,
-                index_replies=index_replies,
-                on_invalid=on_invalid,
-                on_progress=on_progress,
-            )
+            if sources and query is not None:
+                raise QueryError("only the remote can be synced by a query: sync the files whole, then select")
+            if sources:
+                return await job.of_source(await _opened(sources, dataset))
+            if query is None or _whole(query, (), {}) == Query():
+                return await job.of_remote()
+            return await job.of_matches(_whole(query, (), {}))
 
     async def delete(
         self,

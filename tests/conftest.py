@@ -22,6 +22,8 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith(("LMSYS_STORE_", "HF_")) and name != "LMSYS_STORE_TEST_DATA":
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # a test that wants a remote names a local one
+    monkeypatch.setenv("LMSYS_STORE_FALLBACK", "cache")  # and one that wants more than the store says so
 
 
 @pytest.fixture

@@ -35,9 +35,12 @@ def _open(path: Path | None) -> "Store":
 
 @app.command()
 @boundary
+@with_filters
 def sync(
+    filters: dict[str, Any],
     paths: Annotated[
-        list[str] | None, typer.Argument(metavar="PATH...", help="Parquet or JSON Lines: files, directories, globs.")
+        list[str] | None,
+        typer.Argument(metavar="[PATH...]", help="Parquet or JSON Lines: files, directories, globs. None: the remote."),
     ] = None,
     mock: Annotated[bool, typer.Option("--mock", help="Take the bundled mock seeds, to try things out.")] = False,
     store: StoreOption = None,
@@ -51,26 +54,45 @@ def sync(
     on_invalid: Annotated[
         Literal["keep", "raise"], typer.Option("--on-invalid", help="Set invalid rows aside, or stop at the first.")
     ] = "keep",
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Empty the store first, to fill it anew at the source's revision.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, and do nothing.")] = False,
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", min=1, metavar="N", help="Requests in flight, at most (4).")
+    ] = None,
+    max_rate: Annotated[
+        float | None, typer.Option("--max-rate", min=0.001, metavar="R", help="Requests a second, at most.")
+    ] = None,
     wait: Annotated[
         float, typer.Option("--wait", min=0, metavar="SECONDS", help="Wait for another sync of this store.")
     ] = 0.0,
     json: JsonOption = False,
 ) -> None:
-    """Fill the store: store what it lacks of the source, page by page. Run again to go on."""
+    """Fill the store: store what it lacks of the files, or of the remote, page by page. Run again to go on."""
     from lmsys_store.blocking import Store
     from lmsys_store.cli import display
+    from lmsys_store.query import Query
+    from lmsys_store.settings import Settings
     from lmsys_store.sources.mock import seeds
 
-    if bool(paths) == mock:
-        fail("sync needs files to read (sync PATH...), or --mock for the bundled seeds", 2)
+    if paths and mock:
+        fail("sync takes files (sync PATH...) or --mock for the bundled seeds, not both", 2)
     sources: list[Any] = [seeds] if mock else list(paths or ())
-    with Store(store) as opened, display.progress_bar("syncing") as show:
+    given: dict[str, Any] = {"concurrency": concurrency, "max_rate": max_rate}
+    given |= {} if dataset is None or sources else {"dataset": dataset}
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    with Store(store, settings=settings) as opened, display.progress_bar("syncing") as show:
         report = opened.sync(
             *sources,
+            query=Query.of(**filters) if filters else None,
             dataset=dataset,
             limit=limit,
             index_replies=index_replies,
             on_invalid=on_invalid,
+            restart=restart,
+            dry_run=dry_run,
+            on_plan=lambda plan: display.notes(display.plan_lines(plan)) if dry_run or not sources else None,
             on_progress=show,
             wait=wait,
         )
@@ -84,6 +106,9 @@ def sync(
                 {key: values[key] for key in shape} | {"bytes": report.byte_count, "complete": report.complete}
             )
         )
+        return
+    if dry_run:
+        typer.echo("nothing was fetched: leave --dry-run out to carry the plan out")
         return
     rate = f" ({report.rows_added / report.seconds:,.0f} rows/s)" if report.rows_added else ""
     typer.echo(

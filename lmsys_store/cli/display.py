@@ -6,12 +6,15 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 from lmsys_store.ingest import OnProgress, Progress
 from lmsys_store.records import Conversation
+
+if TYPE_CHECKING:
+    from lmsys_store.syncing import SyncPlan
 
 _KEPT: Final = "\n\t"
 
@@ -104,6 +107,20 @@ def notes(texts: Iterable[str]) -> None:
     """Remarks on stderr, a line each."""
     for text in texts:
         note(text)
+
+
+def plan_lines(plan: "SyncPlan") -> list[str]:
+    """What a sync is about to do, a line each."""
+    rows = "an unknown number of" if plan.rows is None else f"{plan.rows:,}"
+    lines = [f"from {plan.source}: {rows} rows to fetch, {plan.held:,} held already"]
+    if plan.requests:
+        minutes = "" if plan.minutes is None else f", about {max(plan.minutes, 0.1):,.1f} minutes at the pace so far"
+        lines.append(f"{plan.requests:,} requests{minutes}")
+    if plan.disk_bytes:
+        lines.append(f"about {byte_size(plan.disk_bytes)} on disk, {byte_size(plan.free_bytes)} free")
+    if plan.drops:
+        lines.append(f"the {plan.drops:,} rows of the store are dropped first")
+    return [*lines, *plan.notes]
 
 
 @contextmanager

@@ -54,6 +54,18 @@ class Page:
         return self.start + len(self.rows)
 
 
+@dataclass(frozen=True)
+class Matches:
+    """What one read of a filter delivers: up to ``asked`` of its ``total`` rows from ``offset`` on, with their row indexes."""
+
+    offset: int
+    asked: int
+    rows: Sequence[tuple[int, object]]
+    total: int
+    partial: bool
+    byte_count: int
+
+
 class Source(Protocol):
     """Rows of one identity. ``total_rows`` is None while unknown; ``notes`` say what a user should know of the choice made."""
 
@@ -70,6 +82,10 @@ class Source(Protocol):
 
     @property
     def notes(self) -> Sequence[str]: ...
+    @property
+    def waiting(self) -> str | None:
+        """Why the source is waiting now, in words; None while it is not."""
+        ...
 
     def pages(self, wanted: Sequence[tuple[int, int]]) -> AsyncIterator[Page]:
         """The pages of the wanted intervals of row indexes, ascending, of at most 1,000 rows.
@@ -77,4 +93,16 @@ class Source(Protocol):
         Raises:
             SourceFormatError: damage met on the way; the pages before it are good.
         """
+        ...
+
+    async def aclose(self) -> None:
+        """Stop what the source may have under way."""
+        ...
+
+
+class FilteringSource(Source, Protocol):
+    """A source that can look for rows itself."""
+
+    def matches(self, where: str, offset: int = 0) -> AsyncIterator[Matches]:
+        """The rows that satisfy a ``where``, in row order, from one of them on."""
         ...

@@ -40,6 +40,7 @@ class FileSource:
     """Local files as a :class:`~lmsys_store.sources.base.Source`; build it with :meth:`open` (it reads footers)."""
 
     requests = 0
+    waiting = None
 
     def __init__(self, shards: Sequence[Shard], identity: Identity, name: str, notes: Sequence[str] = ()) -> None:
         self._shards = shards
@@ -72,6 +73,9 @@ class FileSource:
             _check_columns(shard)
         identity = _identity(paths, shards, dataset)
         return cls(shards, identity, ", ".join(map(str, paths)), notes)
+
+    async def aclose(self) -> None:
+        """Nothing to stop: a file is read only while its next page is awaited."""
 
     async def pages(self, wanted: Sequence[tuple[int, int]]) -> AsyncIterator[Page]:
         """The pages of the wanted row indexes; each is read in a worker thread."""

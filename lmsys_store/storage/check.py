@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, Select, func, select, text
 
+from lmsys_store import intervals
 from lmsys_store.errors import StoreCorruptError
 from lmsys_store.search import MESSAGE_BREAK, tokens
-from lmsys_store.storage import coverage as intervals
 from lmsys_store.storage.codec import conversation_of, fts_columns, page_statement, select_conversations
 from lmsys_store.storage.engine import Database
 from lmsys_store.storage.reader import StoreState, read_state
@@ -19,6 +19,7 @@ from lmsys_store.storage.tables import (
     conversation_text,
     coverage,
     moderation,
+    predicate,
     rejected_row,
     tombstone,
 )
@@ -67,16 +68,22 @@ def _table_problems(connection: Connection) -> list[str]:
     held = [intervals.Interval(*row) for row in connection.execute(select(coverage.c.start, coverage.c.stop)).all()]
     if intervals.size(held) != intervals.size(intervals.merged(held)):
         problems.append("coverage: intervals overlap")
-    counts = [int(connection.execute(select(func.count()).select_from(table)).scalar_one()) for table in _OUTCOMES]
+    counts, outside = [], []
+    for table in _OUTCOMES:
+        inside = select(1).where(coverage.c.start <= table.c.row_index, coverage.c.stop > table.c.row_index).exists()
+        astray = select(table.c.row_index).where(~inside)
+        counts.append(_count(connection, select(table.c.row_index)) - _count(connection, astray))
+        outside += _listed(connection, astray, f"{table.name}: outside of coverage")
     if sum(counts) != intervals.size(held):
         stored, rejected, deleted = counts
         problems.append(
             f"coverage: {intervals.size(held)} rows are covered, but {stored} stored + {rejected} rejected + {deleted} deleted "
             f"= {sum(counts)}"
         )
-    for table in _OUTCOMES:
-        inside = select(1).where(coverage.c.start <= table.c.row_index, coverage.c.stop > table.c.row_index).exists()
-        problems += _listed(connection, select(table.c.row_index).where(~inside), f"{table.name}: outside of coverage")
+    if not _count(
+        connection, select(predicate.c.expression)
+    ):  # rows fetched by a predicate lie where no page is covered
+        problems += outside
     row_indexes = select(conversation.c.row_index)
     for table in (conversation_text, moderation):
         orphans = select(table.c.row_index).where(table.c.row_index.not_in(row_indexes))
@@ -94,6 +101,10 @@ def _table_problems(connection: Connection) -> list[str]:
 
 _DERIVED: Final = (conversation.c.turn, conversation.c.prompt_chars, conversation.c.reply_chars, *_SCORES)
 _OUTCOMES = (conversation, rejected_row, tombstone)
+
+
+def _count(connection: Connection, statement: Select[Any]) -> int:
+    return int(connection.execute(select(func.count()).select_from(statement.subquery())).scalar_one())
 
 
 def _listed(connection: Connection, statement: Any, what: str) -> list[str]:

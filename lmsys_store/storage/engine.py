@@ -192,12 +192,15 @@ class Database:
 
         return await _to_the_end(run())
 
-    async def write(self, operation: Callable[[Connection], T]) -> T:
+    async def write(self, operation: Callable[[Connection], T], *, busy_seconds: float = BUSY_SECONDS) -> T:
         """Run an operation in a write transaction of its own, in the writer's thread.
 
         Operations run one after the other, in the order they came. A cancelled caller does not stop its operation.
+
+        Raises:
+            StoreBusyError: another process writes, and went on writing for ``busy_seconds``.
         """
-        return await self._in_writer(lambda writer: writer.transact(operation))
+        return await self._in_writer(lambda writer: writer.transact(operation, busy_seconds))
 
     async def maintain(self, *statements: str) -> None:
         """Run statements that cannot be inside a transaction (checkpoint, optimize)."""
@@ -241,6 +244,7 @@ class _WriterThread:
         self.thread = ThreadPoolExecutor(1, thread_name_prefix=f"writer of {path}")
         self._engine = _writer_engine(path)
         self._connection: Connection | None = None
+        self._busy_seconds = BUSY_SECONDS
 
     @property
     def connection(self) -> Connection:
@@ -248,9 +252,12 @@ class _WriterThread:
         self._connection = self._connection or self._engine.connect()
         return self._connection
 
-    def transact(self, operation: Callable[[Connection], T]) -> T:
-        """Run an operation in a transaction."""
+    def transact(self, operation: Callable[[Connection], T], busy_seconds: float) -> T:
+        """Run an operation in a transaction, for which another writer is waited so long."""
         connection = self.connection
+        if busy_seconds != self._busy_seconds:
+            self.run([f"PRAGMA busy_timeout = {round(1000 * busy_seconds)}"])
+            self._busy_seconds = busy_seconds
         with connection.begin():
             return operation(connection)
 
@@ -344,9 +351,7 @@ def _translated(error: BaseException | None, path: Path) -> StoreError:
     code = getattr(error, "sqlite_errorcode", None)
     match None if code is None else code & 0xFF:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return StoreBusyError(
-                f"{path} stayed locked by another writer for {BUSY_SECONDS:.0f} s; try again when it is done"
-            )
+            return StoreBusyError(f"{path} stayed locked by another writer for too long; try again when it is done")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
             return StoreReadOnlyError(
                 f"{path} cannot be opened as it must be ({error}); make its folder writable, or copy the file together "

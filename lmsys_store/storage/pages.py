@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from lmsys_store.intervals import Interval
 from lmsys_store.records import CheckedRow
 from lmsys_store.storage.codec import CONVERSATION_COLUMNS, columns_of, fts_columns, messages_json
-from lmsys_store.storage.coverage import Interval
 from lmsys_store.storage.reader import Reject
 
 TEXT_COLUMNS: Final = ("row_index", "messages", "maxima")
@@ -25,10 +25,11 @@ both the writer's many short steps and the coroutines of a program that embeds u
 class PreparedPage:
     """What one page adds: the values of its rows for each table, its rejects, and the interval it covers.
 
-    Every list of values holds as many a row as its table has columns above; the first of a row is its row index.
+    An interval of None: it holds single rows, and nothing is known of those between them. Every list of values holds as many
+    a row as its table has columns above; the first of a row is its row index.
     """
 
-    interval: Interval
+    interval: Interval | None
     source: str
     row_indexes: Sequence[int] = ()
     conversations: Sequence[Any] = ()
@@ -64,7 +65,9 @@ def _only(values: Sequence[Any], width: int, wanted: set[int]) -> list[Any]:
     return [value for start in starts for value in values[start : start + width]]
 
 
-def prepared_page(interval: Interval, source: str, rows: Iterable[CheckedRow], *, index_replies: bool) -> PreparedPage:
+def prepared_page(
+    interval: Interval | None, source: str, rows: Iterable[CheckedRow], *, index_replies: bool
+) -> PreparedPage:
     """Encode rows as a page, taking them one by one."""
     row_indexes: list[int] = []
     turn_differs: list[int] = []

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, func, literal_column, select, text
 from sqlalchemy.dialects import sqlite
 
 from lmsys_store.expressions import FIELDS
+from lmsys_store.intervals import Interval
 from lmsys_store.query import Query
 from lmsys_store.records import Conversation, Origin
 from lmsys_store.storage.codec import (
@@ -23,12 +24,13 @@ from lmsys_store.storage.codec import (
     select_conversations,
 )
 from lmsys_store.storage.compile import alternatives, column_of, compile_query, leading_search, search_condition
-from lmsys_store.storage.coverage import Interval
 from lmsys_store.storage.engine import Database
-from lmsys_store.storage.tables import conversation, coverage, rejected_row, store, sync_run, tombstone
+from lmsys_store.storage.tables import conversation, coverage, predicate, rejected_row, store, sync_run, tombstone
 
 Row = Sequence[Any]
 MOCK_DATASET = "mock/seeds"
+EMPTYING = ""
+"""The revision of a store that is being emptied, to be filled anew."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,19 @@ class PageStatement:
     def at(self, last: int, bound: int, size: int) -> dict[str, Any]:
         """The parameters of one page."""
         return {**self.parameters, "last": last, "bound": bound, "size": size}
+
+
+@dataclass(frozen=True)
+class Predicate:
+    """How far the rows of an expression are fetched through the remote's filter: its first ``done_rows`` matches."""
+
+    expression: str
+    remote_where: str
+    total_rows: int
+    done_rows: int
+    last_row: int
+    complete: bool
+    source: str
 
 
 @dataclass(frozen=True)
@@ -192,15 +207,46 @@ class Reader:
 
         return await self._database.read(operation)
 
-    async def coverage(self, bound: int | None = None) -> list[Interval]:
-        """The covered intervals, ascending, as they were stored; with ``bound`` as they were at that ``seq``."""
+    async def coverage(self, bound: int | None = None, *, within: Interval | None = None) -> list[Interval]:
+        """The covered intervals, ascending, as they were stored.
+
+        Args:
+            bound: as they were at that ``seq``.
+            within: only those that have a row in common with this one.
+        """
         statement = select(coverage.c.start, coverage.c.stop).order_by(coverage.c.start)
+        if within is not None:
+            statement = statement.where(coverage.c.start < within.stop, coverage.c.stop > within.start)
         if bound is not None:
             statement = statement.where(coverage.c.seq <= bound)
 
         def operation(connection: Connection) -> list[Interval]:
             rows = connection.execute(statement)
             return [Interval(*row) for row in rows.all()]
+
+        return await self._database.read(operation)
+
+    async def predicates(self, bound: int | None = None) -> list[Predicate]:
+        """What was fetched through the remote's filter, whole or in part, until that ``seq``."""
+        statement = select(*(predicate.c[name] for name in Predicate.__dataclass_fields__))
+        if bound is not None:
+            statement = statement.where(predicate.c.seq <= bound)
+
+        def operation(connection: Connection) -> list[Predicate]:
+            rows = connection.execute(statement.order_by(predicate.c.expression)).mappings()
+            return [Predicate(**{**row, "complete": bool(row["complete"])}) for row in rows]
+
+        return await self._database.read(operation)
+
+    async def held(self, row_indexes: Sequence[int], bound: int) -> set[int]:
+        """Which of these row indexes, at most a page, the store had at that ``seq`` as rows, or has deleted since."""
+
+        def operation(connection: Connection) -> set[int]:
+            rows = select(conversation.c.row_index).where(
+                conversation.c.row_index.in_(row_indexes), conversation.c.seq <= bound
+            )
+            deleted = select(tombstone.c.row_index).where(tombstone.c.row_index.in_(row_indexes))
+            return {*connection.execute(rows).scalars(), *connection.execute(deleted).scalars()}
 
         return await self._database.read(operation)
 

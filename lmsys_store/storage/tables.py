@@ -91,6 +91,22 @@ coverage = Table(
     Column("source", Text, nullable=False),
 )
 
+predicate = Table(
+    "predicate",
+    metadata,
+    Column("expression", Text, primary_key=True, comment="the query as JSON"),
+    Column("remote_where", Text, nullable=False),
+    Column("total_rows", Integer, nullable=False, comment="its matches, as the remote counts them"),
+    Column(
+        "done_rows", Integer, nullable=False, comment="the first so many of them are held (or rejected, or deleted)"
+    ),
+    Column("last_row", Integer, nullable=False, comment="the row index of the last of these"),
+    Column("complete", Integer, nullable=False, comment="1: whatever implies the expression is answered whole"),
+    Column("seq", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("fetched_at", Text, nullable=False),
+)
+
 rejected_row = Table(
     "rejected_row",
     metadata,

@@ -7,7 +7,7 @@ times as much a row.
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, delete, func, insert, select, text, update
 from sqlalchemy.schema import CreateIndex, DropIndex
 
+from lmsys_store.intervals import Interval, missing
 from lmsys_store.query import Query
 from lmsys_store.storage.codec import (
     CONVERSATION_COLUMNS,
@@ -23,16 +24,16 @@ from lmsys_store.storage.codec import (
     select_conversations,
 )
 from lmsys_store.storage.compile import compile_query
-from lmsys_store.storage.coverage import Interval, missing
 from lmsys_store.storage.engine import Database
 from lmsys_store.storage.pages import FTS_COLUMNS, MODERATION_COLUMNS, TEXT_COLUMNS, PreparedPage
-from lmsys_store.storage.reader import StoreState, read_state
+from lmsys_store.storage.reader import EMPTYING, Predicate, StoreState, read_state
 from lmsys_store.storage.schema import PAGE_SIZE
 from lmsys_store.storage.tables import (
     conversation,
     conversation_text,
     coverage,
     moderation,
+    predicate,
     rejected_row,
     store,
     sync_run,
@@ -40,6 +41,8 @@ from lmsys_store.storage.tables import (
 )
 
 DELETE_BATCH: Final = 1000
+KEEP_SECONDS: Final = 1.0
+"""How long a select waits for the write lock, to keep what it fetched."""
 BULK_ROWS: Final = 10_000
 
 
@@ -86,6 +89,9 @@ class Stored:
     turn_mismatches: int
 
 
+NOTHING_STORED: Final = Stored(0, 0, 0, 0)
+
+
 def now() -> str:
     """The time as ISO 8601 text, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -105,44 +111,74 @@ class Writer:
         """
 
         def operation(connection: Connection) -> tuple[StoreState, int]:
-            held = read_state(connection)
-            if held is None:
-                values = {name: getattr(state, name) for name in state.__dataclass_fields__}
-                connection.execute(insert(store).values(id=1, **values))
-            elif state.total_rows is not None and held.total_rows is None:
-                connection.execute(update(store).values(total_rows=state.total_rows))
+            held = _entered(connection, state)
             run = insert(sync_run).values(source=source, started_at=now(), rows_added=0, rows_rejected=0)
             run_id = connection.execute(run).inserted_primary_key[0]  # type: ignore[index]
             if rows is not None and rows >= BULK_ROWS:
                 for index in conversation.indexes:
                     connection.execute(DropIndex(index, if_exists=True))
-            return held or state, run_id
+            return held, run_id
 
         return await self._database.write(operation)
 
     async def store_page(self, page: PreparedPage, run_id: int) -> Stored:
         """Store one page; what of it is held or deleted already is left alone, so storing it twice changes nothing."""
+        return await self._database.write(
+            lambda connection: _counted(connection, run_id, _store_page(connection, page))
+        )
+
+    async def store_matches(self, page: PreparedPage, progress: Predicate, run_id: int) -> Stored:
+        """Store one page of a predicate's matches, and how far the predicate is fetched now."""
 
         def operation(connection: Connection) -> Stored:
-            gaps = missing(page.interval, _overlapping(connection, page.interval))
-            if not gaps:
-                return Stored(0, 0, len(page.row_indexes) + len(page.rejects), 0)
-            fresh = _fresh(connection, page, gaps)
-            seq = _next_seq(connection)
-            _insert_page(connection, fresh)
-            for start, stop in gaps:
-                values = {"start": start, "stop": stop, "seq": seq, "digest": page.digest, "source": page.source}
-                connection.execute(insert(coverage).values(values))
-            added, rejected = len(fresh.row_indexes), len(fresh.rejects)
-            counted = {
-                "rows_added": sync_run.c.rows_added + added,
-                "rows_rejected": sync_run.c.rows_rejected + rejected,
-            }
-            connection.execute(update(sync_run).where(sync_run.c.id == run_id).values(counted))
-            skipped = len(page.row_indexes) + len(page.rejects) - added - rejected
-            return Stored(added, rejected, skipped, len(fresh.turn_differs))
+            return _counted(connection, run_id, _store_matches(connection, page, progress))
 
         return await self._database.write(operation)
+
+    async def keep(self, page: PreparedPage, progress: Predicate | None, state: StoreState) -> Stored:
+        """Store what a select fetched, in one short transaction beside whatever else writes.
+
+        Raises:
+            StoreBusyError: the write lock was not had within a second.
+        """
+
+        def operation(connection: Connection) -> Stored:
+            held = _entered(connection, state)
+            if (held.revision, held.generation) != (state.revision, state.generation):
+                return NOTHING_STORED  # the store was filled anew meanwhile
+            return (
+                _store_matches(connection, page, progress) if page.interval is None else _store_page(connection, page)
+            )
+
+        return await self._database.write(operation, busy_seconds=KEEP_SECONDS)
+
+    async def restart(self, state: StoreState) -> None:
+        """Empty the store, to be filled anew at another revision; iterations over it end with an error.
+
+        In short batches; until the last of them the revision is empty, so that whoever finds it so goes on emptying.
+        """
+
+        def begin(connection: Connection) -> None:
+            emptied = {"revision": EMPTYING, "generation": store.c.generation + 1, "total_rows": None}
+            connection.execute(update(store).where(store.c.revision != EMPTYING).values(emptied))
+            for table in (coverage, predicate, rejected_row, tombstone):
+                connection.execute(delete(table))
+            connection.exec_driver_sql("INSERT INTO conversation_fts(conversation_fts) VALUES ('delete-all')")
+
+        def batch(connection: Connection) -> int:
+            indexes = connection.execute(select(conversation.c.row_index).limit(DELETE_BATCH)).scalars().all()
+            for table in (conversation, conversation_text, moderation):
+                connection.execute(delete(table).where(table.c.row_index.in_(indexes)))
+            return len(indexes)
+
+        def end(connection: Connection) -> None:
+            values = {"revision": state.revision, "total_rows": state.total_rows, "first_fetch": None}
+            connection.execute(update(store).values(values))
+
+        await self._database.write(begin)
+        while await self._database.write(batch):
+            pass
+        await self._database.write(end)
 
     async def end(self, run_id: int, outcome: str, total_rows: int | None) -> None:
         """Close a sync run."""
@@ -209,12 +245,68 @@ def _build_indexes(connection: Connection) -> bool:
     return bool(lacking)
 
 
-def _fresh(connection: Connection, page: PreparedPage, gaps: Sequence[Interval]) -> PreparedPage:
-    """What of a page is neither covered nor deleted for good: as a rule, all of it."""
-    buried = _indexes(connection, tombstone, page.interval)
-    if not buried and gaps == [page.interval]:
-        return page
-    return page.only({row_index for start, stop in gaps for row_index in range(start, stop)} - buried)
+def _entered(connection: Connection, state: StoreState) -> StoreState:
+    """The store's state; of an empty store, which takes it, the given one."""
+    held = read_state(connection)
+    if held is None:
+        values = {name: getattr(state, name) for name in state.__dataclass_fields__}
+        connection.execute(insert(store).values(id=1, **values))
+        return state
+    if state.total_rows is not None and held.total_rows is None:
+        connection.execute(update(store).values(total_rows=state.total_rows))
+    return held
+
+
+def _store_page(connection: Connection, page: PreparedPage) -> Stored:
+    assert page.interval is not None
+    gaps = missing(page.interval, _overlapping(connection, page.interval))
+    if not gaps:
+        return Stored(0, 0, len(page.row_indexes) + len(page.rejects), 0)
+    wanted = None
+    if gaps != [page.interval]:
+        wanted = {row_index for start, stop in gaps for row_index in range(start, stop)}
+    fresh, seq = _insert_fresh(connection, page, wanted)
+    for start, stop in gaps:
+        values = {"start": start, "stop": stop, "seq": seq, "digest": page.digest, "source": page.source}
+        connection.execute(insert(coverage).values(values))
+    return _stored(page, fresh)
+
+
+def _store_matches(connection: Connection, page: PreparedPage, progress: Predicate | None) -> Stored:
+    fresh, seq = _insert_fresh(connection, page, None)
+    if progress is None:
+        return _stored(page, fresh)
+    held = connection.execute(select(predicate).where(predicate.c.expression == progress.expression)).one_or_none()
+    if held is None or held.done_rows < progress.done_rows:  # two selects may fetch one predicate side by side
+        values = asdict(progress) | {"complete": int(progress.complete), "seq": seq, "fetched_at": now()}
+        connection.execute(insert(predicate).prefix_with("OR REPLACE").values(values))
+    return _stored(page, fresh)
+
+
+def _insert_fresh(connection: Connection, page: PreparedPage, wanted: set[int] | None) -> tuple[PreparedPage, int]:
+    """Insert what of a page is neither held nor deleted for good (as a rule, all of it); also gives its ``seq``."""
+    indexes = [*page.row_indexes, *(reject.row_index for reject in page.rejects)]
+    held = set().union(*(_held(connection, table, indexes) for table in (conversation, rejected_row, tombstone)))
+    fresh = page if not held and wanted is None else page.only((set(indexes) if wanted is None else wanted) - held)
+    seq = _next_seq(connection)
+    _insert_page(connection, fresh)
+    return fresh, seq
+
+
+def _stored(page: PreparedPage, fresh: PreparedPage) -> Stored:
+    added, rejected = len(fresh.row_indexes), len(fresh.rejects)
+    skipped = len(page.row_indexes) + len(page.rejects) - added - rejected
+    return Stored(added, rejected, skipped, len(fresh.turn_differs))
+
+
+def _counted(connection: Connection, run_id: int, stored: Stored) -> Stored:
+    """The same, added to the counts of a sync run."""
+    counted = {
+        "rows_added": sync_run.c.rows_added + stored.added,
+        "rows_rejected": sync_run.c.rows_rejected + stored.rejected,
+    }
+    connection.execute(update(sync_run).where(sync_run.c.id == run_id).values(counted))
+    return stored
 
 
 def _insert_page(connection: Connection, page: PreparedPage) -> None:
@@ -232,9 +324,14 @@ def _overlapping(connection: Connection, interval: Interval) -> list[Interval]:
     return [Interval(*row) for row in rows.all()]
 
 
-def _indexes(connection: Connection, table: Table, interval: Interval) -> set[int]:
-    where = table.c.row_index.between(interval.start, interval.stop - 1)
-    return set(connection.execute(select(table.c.row_index).where(where)).scalars().all())
+def _held(connection: Connection, table: Table, indexes: Sequence[int]) -> set[int]:
+    """Which of these row indexes, at most a page of them, a table has."""
+    if not indexes:
+        return set()
+    column, low, high = table.c.row_index, min(indexes), max(indexes)
+    dense = high - low < 2 * len(indexes)
+    where = column.between(low, high) if dense else column.in_(indexes)
+    return set(indexes).intersection(connection.execute(select(column).where(where)).scalars())
 
 
 def _next_seq(connection: Connection) -> int:
@@ -261,6 +358,7 @@ def _delete_batch(connection: Connection, query: Query, reason: str, *, forget: 
         connection.execute(delete(table).where(table.c.row_index.in_(indexes)))
     if forget:
         _uncover(connection, indexes)
+        connection.execute(delete(predicate))  # which of them the rows belong to is not known
     else:
         _bury(connection, indexes, reason)
     return len(chats)

@@ -84,6 +84,18 @@ def upgrade() -> None:
         sa.Column("source", sa.Text, nullable=False),
     )
     op.create_table(
+        "predicate",
+        sa.Column("expression", sa.Text, primary_key=True),
+        sa.Column("remote_where", sa.Text, nullable=False),
+        sa.Column("total_rows", sa.Integer, nullable=False),
+        sa.Column("done_rows", sa.Integer, nullable=False),
+        sa.Column("last_row", sa.Integer, nullable=False),
+        sa.Column("complete", sa.Integer, nullable=False),
+        sa.Column("seq", sa.Integer, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("fetched_at", sa.Text, nullable=False),
+    )
+    op.create_table(
         "rejected_row",
         sa.Column("row_index", sa.Integer, primary_key=True),
         sa.Column("seq", sa.Integer, nullable=False),

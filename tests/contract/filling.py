@@ -5,8 +5,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from lmsys_store.intervals import Interval
 from lmsys_store.records import CheckedRow, CodedModeration, Conversation
-from lmsys_store.storage.coverage import Interval
 from lmsys_store.storage.engine import Database
 from lmsys_store.storage.pages import prepared_page
 from lmsys_store.storage.reader import StoreState

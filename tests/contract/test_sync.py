@@ -7,7 +7,7 @@ import pytest
 
 from lmsys_store import Conversation, Progress, Store, fields, seeds
 from lmsys_store.errors import DatasetMismatchError, InvalidRowError, QueryError
-from lmsys_store.storage.coverage import Interval
+from lmsys_store.intervals import Interval
 from tests import generated
 from tests.contract.conftest import OpenStore
 

@@ -241,12 +241,15 @@ def test_a_full_disk_keeps_what_was_committed_and_the_next_sync_completes(tmp_pa
 class SlowSource:
     """Delivers one page, then waits until it is let on: a sync caught in the middle."""
 
-    name, requests, notes = "slow", 0, ()
+    name, requests, notes, waiting = "slow", 0, (), None
     identity = Identity("test/slow", "1")
     total_rows: int | None = 20
 
     def __init__(self) -> None:
         self.begun, self.let_on = anyio.Event(), anyio.Event()
+
+    async def aclose(self) -> None:
+        self.let_on.set()
 
     async def pages(self, wanted: Sequence[tuple[int, int]]) -> AsyncIterator[Page]:
         for start, stop in wanted:

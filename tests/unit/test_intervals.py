@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmsys_store.storage.coverage import Interval, merged, missing, size
+from lmsys_store.intervals import Interval, merged, missing, size
 
 _ends = st.integers(0, 60)
 _interval = st.tuples(_ends, _ends)

@@ -17,10 +17,10 @@ from lmsys_store import errors
 
 ROOT = Path(lmsys_store.__file__).parent
 
-PURE = {"errors", "records", "rows", "vocabulary", "search", "expressions", "query"}
+PURE = {"errors", "records", "rows", "vocabulary", "search", "expressions", "query", "intervals", "implication"}
 STORAGE = PURE | {"storage"}
 INGEST = STORAGE | {"sources.base"}
-STORE = INGEST | {"settings", "sources", "ingest", "results"}
+STORE = INGEST | {"settings", "sources", "ingest", "remote", "fallback", "results"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -31,11 +31,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rows": {"errors", "records"},
     "expressions": {"errors", "records", "vocabulary", "search"},
     "query": {"errors", "records", "vocabulary", "search", "expressions"},
+    "intervals": set(),
+    "implication": {"errors", "records", "vocabulary", "search", "expressions"},
     "sources": PURE | {"settings", "sources"},
     "storage": STORAGE,
     "convert": PURE | {"convert"},
     "ingest": INGEST,
-    "results": STORAGE,
+    "remote": INGEST | {"settings", "sources", "ingest"},
+    "fallback": INGEST | {"settings", "sources", "ingest", "remote"},
+    "results": INGEST | {"settings", "fallback"},
     "store": STORE,
     "blocking": STORE | {"store"},
     "cli": STORE | {"store", "blocking", "convert", "cli"},
@@ -49,7 +53,7 @@ ONLY_IN = {
     "aiosqlite": {"storage.engine"},
     "alembic": {"storage.schema"},
     "filelock": {"storage.lock"},
-    "aiohttp": {"sources.viewer", "sources.hub"},
+    "aiohttp": {"sources.client", "sources.hub"},
     "pyarrow": {"sources.parquet", "sources.hub", "convert.writing"},
     "numpy": {"sources.parquet"},
     "pydantic_settings": {"settings"},
@@ -58,7 +62,7 @@ ONLY_IN = {
 }
 """Outside packages to the parts that alone import them."""
 
-PURE_MODULES = PURE | {"storage.coverage"}
+PURE_MODULES = PURE | {"sources.where"}
 NO_BYTES_IN_OR_OUT = {
     "collections", "dataclasses", "datetime", "difflib", "enum", "functools", "hashlib", "itertools", "json", "math", "operator",
     "re", "struct", "typing", "unicodedata", "pydantic", "pydantic_core",
