@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lmsys_store import errors as errors
     from lmsys_store.blocking import Results as Results
     from lmsys_store.blocking import Store as Store
+    from lmsys_store.fallback import MockRowsWarning as MockRowsWarning
     from lmsys_store.ingest import Progress as Progress
     from lmsys_store.ingest import SyncReport as SyncReport
     from lmsys_store.query import Filters as Filters
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from lmsys_store.records import Moderation as Moderation
     from lmsys_store.records import Origin as Origin
     from lmsys_store.results import AsyncResults as AsyncResults
+    from lmsys_store.settings import Settings as Settings
     from lmsys_store.sources.mock import seeds as seeds
     from lmsys_store.store import AsyncStore as AsyncStore
+    from lmsys_store.syncing import SyncPlan as SyncPlan
 
 __version__ = "0.1.0"
 
@@ -34,12 +37,15 @@ _HOMES = {
     "Filters": "query",
     "Labels": "records",
     "Message": "records",
+    "MockRowsWarning": "fallback",
     "Moderation": "records",
     "Origin": "records",
     "Progress": "ingest",
     "Query": "query",
     "Results": "blocking",
+    "Settings": "settings",
     "Store": "blocking",
+    "SyncPlan": "syncing",
     "SyncReport": "ingest",
     "fields": "query",
     "seeds": "sources.mock",
@@ -52,12 +58,15 @@ __all__ = (
     "Filters",
     "Labels",
     "Message",
+    "MockRowsWarning",
     "Moderation",
     "Origin",
     "Progress",
     "Query",
     "Results",
+    "Settings",
     "Store",
+    "SyncPlan",
     "SyncReport",
     "errors",
     "fields",

@@ -6,6 +6,7 @@ Exit codes: 0 ok, 1 failure, 2 usage, 130 interrupted.
 import functools
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated, ParamSpec
 
@@ -96,4 +97,5 @@ def main() -> None:
     """The entry point of ``lmsys-store``."""
     from lmsys_store.cli import commands  # noqa: F401  # registers the commands
 
+    warnings.showwarning = lambda message, *_: typer.echo(f"warning: {message}", err=True)
     app()

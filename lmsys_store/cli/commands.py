@@ -10,6 +10,8 @@ import typer
 
 from lmsys_store.cli import app, boundary, fail
 from lmsys_store.cli.options import (
+    DeadlineOption,
+    FallbackOption,
     ForceOption,
     JsonOption,
     LimitOption,
@@ -22,15 +24,24 @@ from lmsys_store.settings import store_path
 
 if TYPE_CHECKING:
     from lmsys_store.blocking import Results, Store
+    from lmsys_store.settings import Fallback
+    from lmsys_store.storage.reader import Predicate
     from lmsys_store.store import StoreStatus
 
 ROWS_AT_A_TERMINAL = 20
 
 
-def _open(path: Path | None) -> "Store":
+def _open(path: Path | None, fallback: "Fallback" = "cache") -> "Store":
+    """The store; one that is not there is made only to keep what a remote delivers."""
     from lmsys_store.blocking import Store
 
-    return Store(path, create=False)
+    return Store(path, create=fallback != "cache")
+
+
+def _fallback(given: "Fallback | None") -> "Fallback":
+    from lmsys_store.settings import Settings
+
+    return Settings().fallback if given is None else given
 
 
 @app.command()
@@ -147,7 +158,7 @@ def _empty_status(path: Path) -> dict[str, Any]:
     keys = ("dataset", "config", "split", "revision", "licence", "licence_url")
     return {"path": str(path)} | dict.fromkeys(keys) | {
         "rows": 0, "total_rows": None, "rejected": 0, "reject_reasons": {}, "deleted": 0, "turn_mismatches": 0, "coverage": [],
-        "complete": False, "index_replies": False, "labels_version": None, "first_fetch": None, "last_fetch": None,
+        "covered_percent": None, "predicates": [], "complete": False, "index_replies": False, "labels_version": None, "first_fetch": None, "last_fetch": None,
         "last_sync": None, "size_bytes": 0,
     }  # fmt: skip
 
@@ -156,7 +167,7 @@ def _nothing(path: Path) -> str:
     return (
         f"store     {path}\n"
         "holds     nothing yet: it was never filled\n"
-        "fill it   lmsys-store sync PATH    (Parquet or JSON Lines files of conversations)\n"
+        "fill it   lmsys-store sync         (the remote; lmsys-store sync PATH: Parquet or JSON Lines files)\n"
         "try it    lmsys-store sync --mock  (the bundled mock seeds)"
     )
 
@@ -175,7 +186,8 @@ def _status_text(found: "StoreStatus") -> str:
         ("rejected", f"{found.rejected:,}"),
         *(("", f"{count:,} × {reason}") for reason, count in found.reject_reasons.items()),
         ("deleted", f"{found.deleted:,}"),
-        ("coverage", ", ".join(f"{start:,}–{stop:,}" for start, stop in found.coverage[:8]) or "none"),
+        ("coverage", _coverage(found)),
+        *(("predicate", _predicate(predicate)) for predicate in found.predicates),
         ("search", "prompts and replies" if found.index_replies else "prompts"),
         ("fetched", f"{found.first_fetch} to {found.last_fetch}; the last sync: {found.last_sync or 'did not end'}"),
     ]
@@ -186,6 +198,18 @@ def _status_text(found: "StoreStatus") -> str:
     return display.table(lines)
 
 
+def _coverage(found: "StoreStatus") -> str:
+    intervals = ", ".join(f"{start:,}–{stop:,}" for start, stop in found.coverage[:8])
+    more = f" and {len(found.coverage) - 8:,} more" if len(found.coverage) > 8 else ""
+    percent = "" if found.covered_percent is None else f" ({found.covered_percent:.1f} %)"
+    return f"{intervals}{more}{percent}" if intervals else "none"
+
+
+def _predicate(predicate: "Predicate") -> str:
+    whole = "whole" if predicate.complete else f"{predicate.done_rows:,} of {predicate.total_rows:,} rows"
+    return f"{predicate.remote_where}: {whole}"
+
+
 @app.command()
 @boundary
 @with_filters
@@ -194,6 +218,8 @@ def query(
     store: StoreOption = None,
     limit: LimitOption = None,
     resume: ResumeOption = None,
+    fallback: FallbackOption = None,
+    deadline: DeadlineOption = None,
     json: JsonOption = False,
     output: OutputOption = None,
     force: ForceOption = False,
@@ -202,21 +228,30 @@ def query(
     from lmsys_store.cli import display
     from lmsys_store.convert.writing import write_jsonl
 
-    with _open(store) as opened:
+    far = _fallback(fallback)
+    with _open(store, far) as opened:
+        selected = opened.select(resume=resume, fallback=far, deadline=deadline, **filters)
         if json or output is not None:
-            results = _limited(opened.select(resume=resume, **filters), limit)
+            results = _limited(selected, limit)
             write_jsonl(results, output, force=force)
         else:
             shortened = limit is None and sys.stdout.isatty()
-            results = _limited(opened.select(resume=resume, **filters), ROWS_AT_A_TERMINAL if shortened else limit)
+            results = _limited(selected, ROWS_AT_A_TERMINAL if shortened else limit)
             _list(results)
-            if shortened and (more := opened.select(**filters).count() - ROWS_AT_A_TERMINAL) > 0:
+            held = opened.select(fallback="cache", **filters)
+            if shortened and (more := held.count() - ROWS_AT_A_TERMINAL) > 0:
                 display.note(f"{more:,} more: say --limit N, or pipe the output")
     display.notes(results.notes)
+    if set(results.origins) - {"cache"}:
+        display.note(f"rows by origin: {_origins(results)}")
 
 
 def _limited(results: "Results", limit: int | None) -> "Results":
     return results if limit is None else results.limit(limit)
+
+
+def _origins(results: "Results") -> str:
+    return ", ".join(f"{count:,} from {origin}" for origin, count in results.origins.items())
 
 
 def _list(results: "Results") -> None:
@@ -235,17 +270,22 @@ def _list(results: "Results") -> None:
 def show(
     conversation: Annotated[str, typer.Argument(metavar="ID", help="A conversation id, or a row number.")],
     store: StoreOption = None,
+    fallback: FallbackOption = None,
+    deadline: DeadlineOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show one chat whole."""
     from lmsys_store.cli import display
     from lmsys_store.records import as_json_object
 
-    with _open(store) as opened:
+    far = _fallback(fallback)
+    with _open(store, far) as opened:
         chat = opened.get(conversation)
         if chat is None and conversation.isdecimal() and len(conversation) < 19:
             chat = opened.get(int(conversation))
-        held = chat is not None or opened.select().first() is not None
+        if chat is None and far != "cache":
+            chat = opened.select(conversation_id=conversation, fallback=far, deadline=deadline).first()
+        held = chat is not None or opened.select(fallback="cache").first() is not None
     if chat is None:
         remedy = "list some with: lmsys-store query" if held else "it is empty: fill it with lmsys-store sync PATH"
         fail(f"no chat {conversation!r} in {store_path(store)}; {remedy}", 1)
@@ -260,17 +300,22 @@ def count(
     filters: dict[str, Any],
     by: Annotated[str | None, typer.Option("--by", metavar="FIELD", help="Count each value of a field.")] = None,
     store: StoreOption = None,
+    fallback: FallbackOption = None,
+    deadline: DeadlineOption = None,
     json: JsonOption = False,
 ) -> None:
     """Count the chats that match, all together or by a field."""
     from lmsys_store.cli import display
 
-    with _open(store) as opened:
+    far = _fallback(fallback)
+    with _open(store, far) as opened:
         if by is None:
-            number = opened.select(**filters).count()
+            results = opened.select(fallback=far, deadline=deadline, **filters)
+            number = results.count()
+            display.notes(note for note in results.notes if "no row has" not in note)
             typer.echo(display.json_line({"count": number}) if json else str(number))
         else:
-            found = opened.facet(by, **filters)
+            found = opened.facet(by, fallback=far, deadline=deadline, **filters)
             if json:
                 typer.echo(
                     display.json_line(
@@ -304,6 +349,8 @@ def export(
     store: StoreOption = None,
     limit: LimitOption = None,
     resume: ResumeOption = None,
+    fallback: FallbackOption = "remote",
+    deadline: DeadlineOption = None,
     output: OutputOption = None,
     force: ForceOption = False,
 ) -> None:
@@ -313,9 +360,11 @@ def export(
 
     if format == "parquet" and output is None:
         fail("--format parquet needs --output FILE", 2)
-    with _open(store) as opened:
+    far = _fallback(fallback)
+    with _open(store, far) as opened:
         moderation = format == "parquet" and not ids_only
-        results = _limited(opened.select(resume=resume, moderation=moderation, **filters), limit)
+        selected = opened.select(resume=resume, moderation=moderation, fallback=far, deadline=deadline, **filters)
+        results = _limited(selected, limit)
         if format == "parquet":
             assert output is not None
             written = writing.write_parquet(results.pages(), output, ids_only=ids_only, force=force)
@@ -324,7 +373,7 @@ def export(
         licence = opened.status().licence
     display.notes(results.notes)
     if output is not None:
-        typer.echo(f"{written:,} rows written to {output}")
+        typer.echo(f"{written:,} rows written to {output}{f' ({_origins(results)})' if results.origins else ''}")
     if licence and not ids_only:
         display.note(f"these rows are under the {licence}: do not pass them on")
 

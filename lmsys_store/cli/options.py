@@ -5,7 +5,7 @@ import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
@@ -24,6 +24,14 @@ OutputOption = Annotated[
     Path | None, typer.Option("--output", metavar="FILE", help="Write to a file instead of stdout.")
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")]
+
+FallbackOption = Annotated[
+    Literal["cache", "remote", "mock"] | None,
+    typer.Option("--fallback", help="How far to go for rows: the store, then the remote, then the mock seeds."),
+]
+DeadlineOption = Annotated[
+    float | None, typer.Option("--deadline", min=0, metavar="SECONDS", help="Time for the remote, at most.")
+]
 
 _FILTERS: Final[dict[str, Any]] = {
     "model": Annotated[

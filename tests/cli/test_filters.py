@@ -79,7 +79,7 @@ def test_a_usage_error_is_one_line_that_names_what_would_be_right(filled: Path) 
         ("query", "--turns", "many"): ("2..5", "many"),
         ("query", "--domain", "helthcare"): ("helthcare", "healthcare"),
         ("count", "--by", "modle"): ("modle", "model"),
-        ("sync",): ("sync PATH", "--mock"),
+        ("sync", "chats.parquet", "--mock"): ("sync PATH", "--mock"),
         ("export", "--format", "parquet"): ("--output",),
     }
     for words, done in zip(errors.values(), run_all(*((*args, "--store", filled) for args in errors)), strict=True):

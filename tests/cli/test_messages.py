@@ -27,7 +27,9 @@ def test_the_program_alone_prints_six_lines_and_creates_nothing(tmp_path: Path, 
 
 def test_a_missing_store_is_an_error_that_says_what_to_run(tmp_path: Path) -> None:
     nowhere = ("--store", tmp_path / "none.db")
-    exported, counted, checked, status = run_all(*((name, *nowhere) for name in ("export", "count", "check", "status")))
+    exported, counted, checked, status = run_all(
+        ("export", "--fallback", "cache", *nowhere), *((name, *nowhere) for name in ("count", "check", "status"))
+    )
     for done in (exported, counted, checked):
         assert_one_line(done, 1, tmp_path / "none.db", "lmsys-store sync PATH")
     assert (status.returncode, status.stderr) == (0, "")

@@ -107,7 +107,7 @@ def test_sync_takes_paths_or_one_source_but_not_both(
     open_store: OpenStore, store_path: Path, generated_jsonl: Path
 ) -> None:
     store = open_store(store_path)
-    for sources in ((), (seeds, seeds), (generated_jsonl, seeds)):
+    for sources in ((seeds, seeds), (generated_jsonl, seeds)):
         with pytest.raises(TypeError):
             store.sync(*sources)
     assert store.status().rows == 0

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,20 @@ import typer
 from lmsys_store import cli
 from lmsys_store.cli import commands
 from tests.generated import write_parquet
+from tests.standin import GeneratedRows, StandIn, serving
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def remote() -> Iterator[dict[str, str]]:
+    """What a reader with a token has: a remote that answers."""
+    with serving(StandIn(GeneratedRows(2000), tokens={"hf_good": 200})) as server:
+        yield {
+            "LMSYS_STORE_VIEWER_URL": server.url, "HF_ENDPOINT": server.hub_url, "HF_TOKEN": "hf_good", "HF_HUB_OFFLINE": "0",
+            "LMSYS_STORE_FALLBACK": "mock",
+        }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -26,18 +38,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"LMSYS_STORE_PATH": str(folder / "mine.db"), "PYTHONPATH": str(README.parent)}
+def run(command: list[str], folder: Path, remote: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | remote | {"LMSYS_STORE_PATH": str(folder / "mine.db"), "PYTHONPATH": str(README.parent)}
     return subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, timeout=60, check=False)
 
 
 @pytest.mark.parametrize("number", [number for number, (kind, _) in enumerate(BLOCKS) if kind == "python"])
-def test_a_python_block_runs_without_a_warning(number: int, folder: Path) -> None:
-    done = run([sys.executable, "-W", "error", "-c", BLOCKS[number][1]], folder)
+def test_a_python_block_runs_without_a_warning(number: int, folder: Path, remote: dict[str, str]) -> None:
+    done = run([sys.executable, "-W", "error", "-c", BLOCKS[number][1]], folder, remote)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_commands_run_in_the_order_in_which_they_are_shown(folder: Path) -> None:
+def test_the_commands_run_in_the_order_in_which_they_are_shown(folder: Path, remote: dict[str, str]) -> None:
     shown = [
         line[2:] for kind, text in BLOCKS if kind == "console" for line in text.splitlines() if line.startswith("$ ")
     ]
@@ -45,7 +57,7 @@ def test_the_commands_run_in_the_order_in_which_they_are_shown(folder: Path) -> 
     for line in shown:
         program, *arguments = shlex.split(line)
         assert program == "lmsys-store", line
-        done = run([sys.executable, "-m", "lmsys_store", *arguments], folder)
+        done = run([sys.executable, "-m", "lmsys_store", *arguments], folder, remote)
         assert done.returncode == 0, f"{line}: {done.stderr}"
         assert done.stdout, f"{line} printed nothing"
 
