@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lmsys_store.expressions import And, Condition, Expression, Or
+from lmsys_store.query import Query
 
 
 def implies(premise: Expression, conclusion: Expression) -> bool:
@@ -20,7 +21,7 @@ def implies(premise: Expression, conclusion: Expression) -> bool:
     >>> implies(Query.of(turns=(3, None)).expression, fetched)
     False
     """
-    if premise == conclusion:
+    if premise == conclusion or Query(premise).digest == Query(conclusion).digest:
         return True
     if isinstance(conclusion, And):
         return all(implies(premise, part) for part in conclusion.parts)

@@ -154,6 +154,8 @@ async def ingest(
         return await writer.store_page(page, run_id)
 
     await _run(run, run_id, writer, partial(_transfer, source.pages(wanted), prepare, store, run))
+    if source.total_rows is not None:  # what it said first may have been wrong
+        asked = Interval(0, min(end for end in (source.total_rows, limit) if end is not None))
     complete = not intervals.missing(asked, await reader.coverage())
     return run.report(complete, [*notes, *source.notes])
 

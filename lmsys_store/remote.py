@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lmsys_store.errors import DatasetMismatchError, OfflineError, RemoteError
+from lmsys_store.intervals import Interval
 from lmsys_store.settings import Settings
 from lmsys_store.sources.budget import budget_of
 from lmsys_store.sources.files import FileSource
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from lmsys_store.sources.viewer import ViewerSource
 
 _ONLY_LOCAL: Final = ("local/", "mock/")
-_SHARD = re.compile(r"-\d+-of-(?P<count>\d+)\.parquet$")
+_SHARD = re.compile(r"-\d+-of-(?P<count>\d+)(?:-[0-9a-f]+)?\.parquet$")
 
 
 class Remote:
@@ -80,8 +81,8 @@ class Remote:
 
         return ViewerSource(self.client, *self.place(state), revision)
 
-    async def open(self, state: StoreState | None, first: int, *, any_revision: bool = False) -> "ViewerSource":
-        """The viewer's source, its page from row ``first`` on fetched.
+    async def open(self, state: StoreState | None, first: Interval, *, any_revision: bool = False) -> "ViewerSource":
+        """The viewer's source, its first page of the interval fetched.
 
         Raises:
             DatasetMismatchError: the store's data set is on no remote.
@@ -99,13 +100,14 @@ class Remote:
         revision = None if state is None or any_revision or state.revision == EMPTYING else state.revision
         return await ViewerSource.open(self.client, dataset, config, split, first=first, revision=revision)
 
-    async def cached_files(self, state: StoreState | None) -> FileSource | None:
+    async def cached_files(self, state: StoreState | None, *, any_revision: bool = False) -> FileSource | None:
         """The data set where the Hub's own tools downloaded it, at the store's revision; None if it is not there whole."""
         dataset, _, split = self.place(state)
         if not self.has(state):
             return None
         folder = self.settings.hub_cache() / f"datasets--{dataset.replace('/', '--')}"
-        revision = state.revision if state is not None and state.revision != EMPTYING else _head(folder)
+        pinned = state is not None and not any_revision and state.revision != EMPTYING
+        revision = state.revision if state is not None and pinned else _head(folder)
         files = sorted((folder / "snapshots" / revision).rglob(f"{split}-*.parquet")) if revision else []
         if not files or len(files) < _shard_count(files[0]):
             return None

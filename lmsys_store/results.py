@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from lmsys_store.errors import IncompleteResultError, QueryError, ResumeTokenError
+from lmsys_store.errors import IncompleteResultError, QueryError, RemoteError, ResumeTokenError
 from lmsys_store.fallback import NO_ROWS, Access, Batch, Chain, PhaseName, Request, Start
 from lmsys_store.query import Query
 from lmsys_store.records import Conversation, Origin
@@ -187,11 +187,15 @@ class Iteration:
         """
         if self._ended:
             return False
-        if not self._started:
-            await self._start()
-        size = self._next_size()
-        self._set_aside()
-        batch = await self._chain.next(size) if size > 0 else None
+        try:
+            if not self._started:
+                await self._start()
+            size = self._next_size()
+            self._set_aside()
+            batch = await self._chain.next(size) if size > 0 else None
+        except RemoteError:
+            self._ended, self.complete = True, self._chain.complete
+            raise
         if batch is None:
             self._finish(limit_reached=size <= 0)
             return False

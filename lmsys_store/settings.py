@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import platformdirs
-from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Fallback = Literal["cache", "remote", "mock"]
@@ -25,7 +25,9 @@ def _hub_home() -> Path:
 class Settings(BaseSettings):
     """What the environment sets: variables named ``LMSYS_STORE_…``, and the Hub's own ``HF_…``."""
 
-    model_config = SettingsConfigDict(env_prefix="LMSYS_STORE_", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="LMSYS_STORE_", extra="ignore", populate_by_name=True, env_ignore_empty=True
+    )
 
     path: Path = Field(default_factory=default_store_path)
     """The store file, where none is named."""
@@ -38,8 +40,8 @@ class Settings(BaseSettings):
     split: str = "train"
     viewer_url: str = "https://datasets-server.huggingface.co"
     """Where the dataset viewer's API lies."""
-    hub_url: str = Field(default="https://huggingface.co", validation_alias=AliasChoices("hub_url", "HF_ENDPOINT"))
-    offline: bool = Field(default=False, validation_alias=AliasChoices("offline", "HF_HUB_OFFLINE"))
+    hub_url: str = Field(default="https://huggingface.co", validation_alias="HF_ENDPOINT")
+    offline: bool = Field(default=False, validation_alias="HF_HUB_OFFLINE")
     """The network is not touched at all."""
 
     concurrency: PositiveInt = 4
@@ -75,6 +77,7 @@ class Settings(BaseSettings):
                 text = self.token_path().read_text(encoding="utf8").strip()
             except (OSError, UnicodeDecodeError):
                 text = ""
+        text = "".join(text.split())  # a line end in it would be a header of its own
         return SecretStr(text) if text else None
 
     @staticmethod

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack, get_args
 
+import anyio
+
 from lmsys_store import intervals
 from lmsys_store.errors import QueryError
 from lmsys_store.expressions import Expression, field_name
@@ -139,8 +141,11 @@ class AsyncStore:
 
     async def close(self) -> None:
         """Finish what is being written and close all connections; calling it again does nothing."""
-        await self._remote.close()
-        await self._database.close()
+        with anyio.CancelScope(shield=True):  # whoever is cancelled still leaves nothing open
+            try:
+                await self._remote.close()
+            finally:
+                await self._database.close()
         self._open = False
 
     async def __aenter__(self) -> Self:

@@ -9,6 +9,7 @@ from typing import Final
 
 from lmsys_store import ingest, intervals
 from lmsys_store.errors import DatasetMismatchError, QueryError
+from lmsys_store.fallback import covering_predicate
 from lmsys_store.ingest import OnInvalid, OnProgress, SyncReport
 from lmsys_store.intervals import Interval
 from lmsys_store.query import Query
@@ -83,13 +84,13 @@ class SyncJob:
     async def of_remote(self) -> SyncReport:
         """Sync from the remote by whole ranges, or from the Hub's own cache of it."""
         state = await self.reader.state()
-        cached = await self.remote.cached_files(None if self.restart else state)
+        cached = await self.remote.cached_files(state, any_revision=self.restart)
         if cached is not None:
             return await self.of_source(cached)
-        missing = await self._missing(state)
+        missing = await self._missing(state, self.limit)
         if not missing:
             return SyncReport(0, 0, _smallest(state.total_rows if state else 0, self.limit), 0, 0.0, 0, 0, True)
-        source = await self.remote.open(state, missing[0].start, any_revision=self.restart)
+        source = await self.remote.open(state, missing[0], any_revision=self.restart)
         return await self.of_source(source)
 
     async def of_matches(self, query: Query) -> SyncReport:
@@ -102,10 +103,12 @@ class SyncJob:
             )
         state = await self.reader.state()
         if state is not None and not self.restart:
+            if not await self._missing(state) or await covering_predicate(self.reader, query) is not None:
+                return SyncReport(0, 0, await self.reader.count(query, state), 0, 0.0, 0, 0, True)
             held = await ingest.tally_of(self.reader, part.expression, part.where, "")
             if held.covers(self.limit):
                 return SyncReport(0, 0, held.done_rows, 0, 0.0, 0, 0, True)
-        source = await self.remote.open(state, 0, any_revision=self.restart)
+        source = await self.remote.open(state, Interval(0, 1), any_revision=self.restart)
         try:
             if Query(part.expression).digest != query.digest:
                 source.notes.append(f"fetched by what the remote can filter: {Query(part.expression)}")
@@ -129,11 +132,11 @@ class SyncJob:
         finally:
             await source.aclose()
 
-    async def _missing(self, state: StoreState | None) -> list[Interval]:
-        """What is missing of what was asked, as far as the store knows the split's size."""
+    async def _missing(self, state: StoreState | None, limit: int | None = None) -> list[Interval]:
+        """What is missing of the first ``limit`` rows, as far as the store knows the split's size."""
         if state is None or self.restart or state.revision == EMPTYING:
-            return [Interval(0, _smallest(None, self.limit))]
-        asked = Interval(0, _smallest(state.total_rows, self.limit))
+            return [Interval(0, _smallest(None, limit))]
+        asked = Interval(0, _smallest(state.total_rows, limit))
         return intervals.missing(asked, await self.reader.coverage())
 
     async def _empty(self, source: Source, state: StoreState | None) -> None:

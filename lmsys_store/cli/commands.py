@@ -158,8 +158,8 @@ def _empty_status(path: Path) -> dict[str, Any]:
     keys = ("dataset", "config", "split", "revision", "licence", "licence_url")
     return {"path": str(path)} | dict.fromkeys(keys) | {
         "rows": 0, "total_rows": None, "rejected": 0, "reject_reasons": {}, "deleted": 0, "turn_mismatches": 0, "coverage": [],
-        "covered_percent": None, "predicates": [], "complete": False, "index_replies": False, "labels_version": None, "first_fetch": None, "last_fetch": None,
-        "last_sync": None, "size_bytes": 0,
+        "covered_percent": None, "predicates": [], "complete": False, "index_replies": False, "labels_version": None,
+        "first_fetch": None, "last_fetch": None, "last_sync": None, "size_bytes": 0,
     }  # fmt: skip
 
 

@@ -19,6 +19,8 @@ FIRST_IN_FLIGHT: Final = 2
 _EASED_AFTER: Final = 30
 """Successes in a row after which the distance between requests is made a tenth shorter."""
 
+_LONGEST_DISTANCE: Final = 10.0
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -99,10 +101,12 @@ class Budget:
             self._next_start = max(self._next_start, now + wait)
             if started < self._refused_at:
                 return  # it left together with one whose refusal is counted already
-            self._refused_at, self._successes = now, 0
+            learned, self._successes = self._successes > 0 or not self._distance, 0
+            self._refused_at = now
             self._allowed = max(1, self._allowed // 2)
-            self._too_close = self._distance
-            self._distance = max(self._distance * 1.5, limits.pace_seconds)
+            if learned:  # a server that refuses everything says nothing about the distance
+                self._too_close = self._distance
+                self._distance = min(max(self._distance * 1.5, limits.pace_seconds), _LONGEST_DISTANCE)
 
     # ------------------------------------------------------------------------------------------- circuit breaker
 

@@ -63,8 +63,7 @@ class RemoteClient:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.requests = 0
-        self.waiting: str | None = None
-        """Why the request that waits longest is waiting; None while none is."""
+        self._waits: dict[object, tuple[float, str]] = {}
         self._base = URL(settings.viewer_url.rstrip("/"))
         self._limits = Limits(settings.concurrency, settings.max_rate, settings.pace_seconds)
         self._session: aiohttp.ClientSession | None = None
@@ -77,6 +76,11 @@ class RemoteClient:
     def budget(self) -> Budget:
         """The host's budget, shared by the whole process."""
         return budget_of(self.settings.viewer_url)
+
+    @property
+    def waiting(self) -> str | None:
+        """Why the request that waits longest is waiting; None while none is."""
+        return max(self._waits.values())[1] if self._waits else None
 
     @property
     def allowed(self) -> int:
@@ -171,16 +175,18 @@ class RemoteClient:
         """
         if until is not None and time.monotonic() + seconds >= until:
             raise DeadlineError(f"the time given for the remote would be used up by waiting: {error}") from error
-        self.waiting = f"waiting {seconds:.0f} s: {reason}"
+        wait = object()
+        self._waits[wait] = seconds, f"waiting {seconds:.0f} s: {reason}"
         try:
             await asyncio.sleep(seconds)
         finally:
-            self.waiting = None
+            del self._waits[wait]
 
     # ------------------------------------------------------------------------------------------------- one attempt
 
     async def _once(self, url: URL, params: Mapping[str, str]) -> Answer:
         url = url.update_query(params)
+        broken: Exception | None = None
         for _ in range(_MOST_REDIRECTS):
             try:
                 async with self._opened().get(url, headers=self._headers(), allow_redirects=False) as response:
@@ -190,10 +196,15 @@ class RemoteClient:
                         continue
                     return await self._answer(response, await _whole_body(response))
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                text = f"the remote at {self._base} cannot be reached ({type(error).__name__}); try again later"
-                unavailable = RemoteUnavailableError(text)
-                unavailable.__cause__ = error
-                raise _Failed(Failure("transient", unavailable)) from error
+                broken = error
+                break
+        if broken is not None:
+            text = f"the remote at {self._base} cannot be reached ({type(broken).__name__}); try again later"
+            # An answer's error carries the request's headers, and with them the token: it goes no further.
+            cause = None if isinstance(broken, aiohttp.ClientResponseError) else broken
+            unavailable = RemoteUnavailableError(text)
+            unavailable.__cause__ = cause
+            raise _Failed(Failure("transient", unavailable)) from cause
         raise RemoteAnswerError(f"{self._base} redirects in a circle; check LMSYS_STORE_VIEWER_URL")
 
     def _opened(self) -> aiohttp.ClientSession:
@@ -202,7 +213,6 @@ class RemoteClient:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=4 * wait, sock_connect=wait, sock_read=wait),
                 cookie_jar=aiohttp.CookieJar(unsafe=True),  # the load balancer's, also of a host named by address
-                trust_env=True,
             )
         return self._session
 
@@ -214,8 +224,14 @@ class RemoteClient:
         return headers
 
     def _redirected(self, url: URL, response: aiohttp.ClientResponse) -> URL:
-        target = url.join(URL(response.headers.get("Location", "")))
-        if target.origin() != url.origin():
+        try:
+            target = url.join(URL(response.headers.get("Location", "")))
+            elsewhere = target.origin() != url.origin()
+        except ValueError:
+            raise RemoteAnswerError(
+                f"{self._base} redirects to what is no address; check LMSYS_STORE_VIEWER_URL"
+            ) from None
+        if elsewhere:
             raise RemoteAnswerError(
                 f"{self._base} redirects to another host ({target.host}), which is not followed with a token; "
                 "check LMSYS_STORE_VIEWER_URL"

@@ -104,20 +104,23 @@ def _retry_after(value: str | None, now: float) -> float | None:
     except ValueError:
         try:
             date = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         date = date if date.tzinfo else date.replace(tzinfo=UTC)
         seconds = (date - datetime.fromtimestamp(now, UTC)).total_seconds()
     return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
-_RATE_LIMIT = re.compile(r"(?:^|;)\s*r=(?P<remaining>\d+)\s*;\s*t=(?P<seconds>\d+)")
+_RATE_LIMIT = re.compile(r"(?:^|;)\s*r=(?P<remaining>\d{1,9})\s*;\s*t=(?P<seconds>\d{1,9})(?!\d)")
 
 
 def _rate_limit_wait(value: str | None) -> float | None:
-    """The IETF header ``RateLimit: "api";r=0;t=42``: nothing remains for 42 seconds (and one, for the rounding)."""
-    match = _RATE_LIMIT.search(value or "")
-    return None if match is None or int(match["remaining"]) else float(match["seconds"]) + 1.0
+    """The IETF header ``RateLimit: "api";r=0;t=42``: nothing remains for 42 seconds (and one, for the rounding).
+
+    Of several limits the longest that is used up counts.
+    """
+    found = _RATE_LIMIT.finditer(value or "")
+    return max((float(one["seconds"]) + 1.0 for one in found if not int(one["remaining"])), default=None)
 
 
 # --------------------------------------------------------------------------------------------------------- waits
@@ -150,12 +153,12 @@ class Retries:
         match failure.kind:
             case "transient" if count < settings.attempts:
                 # Full jitter: whoever failed together does not come back together.
-                grown = min(settings.backoff_seconds * 2 ** (count - 1), LONGEST_WAIT)
+                grown = min(settings.backoff_seconds * 2 ** min(count - 1, 30), LONGEST_WAIT)
                 return max(failure.server_wait or 0.0, random.uniform(0, grown))
             case "rate" if count < MOST_REFUSALS:
                 return failure.server_wait or settings.rate_wait_seconds * random.uniform(1, 1.5)
             case "not_ready":
-                return min(settings.poll_seconds * 1.5 ** (count - 1), LONGEST_WAIT)
+                return min(settings.poll_seconds * 1.5 ** min(count - 1, 30), LONGEST_WAIT)
             case "unexpected" if count < MOST_UNEXPECTED:
                 return settings.poll_seconds
         return None

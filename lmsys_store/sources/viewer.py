@@ -48,16 +48,23 @@ class ViewerSource:
 
     @classmethod
     async def open(
-        cls, client: RemoteClient, dataset: str, config: str, split: str, *, first: int = 0, revision: str | None = None
+        cls,
+        client: RemoteClient,
+        dataset: str,
+        config: str,
+        split: str,
+        *,
+        first: Interval,
+        revision: str | None = None,
     ) -> "ViewerSource":
-        """Fetch the page that begins at row ``first``; sizes and splits are asked beside it and validate it later.
+        """Fetch the first page of an interval; sizes and splits are asked beside it and validate it later.
 
         Raises:
             RemoteError: no access, no such split, or no answer.
             RevisionChangedError: the remote has another revision than ``revision``, and keeps to it.
         """
         source = cls(client, dataset, config, split, revision)
-        asked = Interval(first, first + VIEWER_ROWS)
+        asked = Interval(first.start, min(first.start + VIEWER_ROWS, first.stop))
         page = asyncio.create_task(source.span(asked))
         await asyncio.sleep(0)  # the page is first in line
         splits = asyncio.create_task(source._splits())
@@ -211,8 +218,9 @@ class ViewerSource:
         total = answer.value.get("num_rows_total")
         if isinstance(total, int) and total != self.total_rows:
             if self.total_rows is not None:
-                self.notes.append(f"the remote's number of rows changed from {self.total_rows:,} to {total:,}")
-            self.total_rows = total
+                self.notes.append(f"the remote gives its number of rows as {self.total_rows:,} and as {total:,}")
+            # Of one revision there is one number: the larger hides no row, and rows that are not there are told as missing.
+            self.total_rows = max(total, self.total_rows or 0)
         if answer.value.get("partial") is True and not self.partial:
             self.partial = True
             self.notes.append("the remote serves only a part of this split; its Parquet files hold all of it")

@@ -83,7 +83,7 @@ def _alternatives(leaf: Expression) -> Sequence[str | None]:
     operator = "eq" if leaf.operator == "in_" else leaf.operator
     texts = [_comparison(leaf.field, operator, value) for value in values]
     if leaf.field == "language" and leaf.holds("unknown"):
-        texts.append('"language" IS NULL')  # a row without a language is 'unknown' to us
+        texts += ['"language" IS NULL', "\"language\"=''"]  # a row without a language is 'unknown' to us
     return texts
 
 

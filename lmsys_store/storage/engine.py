@@ -308,7 +308,8 @@ async def _to_the_end(work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
     except asyncio.CancelledError:
         with suppress(Exception):
             while not task.done():
-                await asyncio.wait([task])
+                with suppress(asyncio.CancelledError):  # a cancelled anyio scope cancels again and again
+                    await asyncio.wait([task])
         raise
 
 
