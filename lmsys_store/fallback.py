@@ -184,13 +184,12 @@ class Chain:
         if self.complete or self._request.fallback == "cache" or not self._access.remote.has(self.state):
             if self.state is None:
                 self.notes.append("the store is empty: fill it with sync")
+            elif not self.complete and self._access.remote.has(self.state):
+                self.notes.append("the store may lack rows of this query, and fallback='cache' asks nobody else")
             return
         self.phase, self.complete = "remote", False
-        refusal = self._access.remote.refusal() or self._access.remote.left_alone()
-        if refusal is not None:
-            self._fail(refusal)
-            await self._leave_remote(refusal)
-            return
+        if self.state is not None:
+            self.notes.append("the store may lack rows of this query: what is missing is asked of the remote")
         start = self._start if self._start.phase == "remote" else Start(revision=self._start.revision)
         self._phase = _RemotePhase(self._access, self._request, self.state, start)
 
@@ -320,12 +319,26 @@ class _RemotePhase:
         self._after, self._offset = self.start.last, self.start.offset
         revision = self.start.revision if self.state is None else self.state.revision
         self._source = self.access.remote.viewer(self.state, revision)
+        now = await self.access.reader.state()
+        if now is not None and now.total_rows is not None:
+            covered = await self.access.reader.coverage()
+            if not intervals.missing((0, now.total_rows), covered):
+                self._part = RemotePart(
+                    "", self._part.expression
+                )  # others stored all of it since: nobody is to be asked
         return self._source
+
+    def _refuse(self) -> None:
+        """Raise why the remote is not to be asked, if so; what the store has got meanwhile is given all the same."""
+        refusal = self.access.remote.refusal() or self.access.remote.left_alone()
+        if refusal is not None:
+            raise refusal
 
     # --------------------------------------------------------------------------------------------------- by filter
 
     async def _filtered(self, source: "ViewerSource", part: RemotePart) -> Batch | None:
         """One page of the filter's matches."""
+        self._refuse()
         if self._tally is None:
             self._tally = await ingest.tally_of(
                 self.access.reader, part.expression, part.where, source.name, self._bound
@@ -357,6 +370,7 @@ class _RemotePhase:
             return batch
         if self._budget_is_used():
             return None
+        self._refuse()
         span = Interval(span.start, min([span.stop, *(held.start for held in covered)]))
         pages = await source.span(span)
         chats: list[Conversation] = []

@@ -7,7 +7,7 @@ assumed: a False costs a request, a wrong True would hide rows.
 from collections.abc import Callable
 from typing import Any
 
-from lmsys_store.expressions import And, Condition, Expression, Or
+from lmsys_store.expressions import And, Condition, Expression, Not, Or
 from lmsys_store.query import Query
 
 
@@ -23,6 +23,8 @@ def implies(premise: Expression, conclusion: Expression) -> bool:
     """
     if premise == conclusion or Query(premise).digest == Query(conclusion).digest:
         return True
+    if isinstance(premise, Not) and isinstance(conclusion, Not):
+        return implies(conclusion.part, premise.part)
     if isinstance(conclusion, And):
         return all(implies(premise, part) for part in conclusion.parts)
     if isinstance(premise, Or):

@@ -199,8 +199,8 @@ class Iteration:
         if batch is None:
             self._finish(limit_reached=size <= 0)
             return False
-        if self._selection.limit is not None and len(batch.entries) > size:
-            batch = replace(batch, entries=batch.entries[:size])
+        if self._selection.limit is not None:
+            batch = replace(batch, entries=batch.entries[: self._selection.limit - self._count])
         if self._chain.phase != self._phase:
             self._before = -1  # every phase counts from its own beginning
         self._hold(batch)

@@ -77,7 +77,7 @@ class Settings(BaseSettings):
                 text = self.token_path().read_text(encoding="utf8").strip()
             except (OSError, UnicodeDecodeError):
                 text = ""
-        text = "".join(text.split())  # a line end in it would be a header of its own
+        text = "".join(text.splitlines())  # a line end in it would be a header of its own
         return SecretStr(text) if text else None
 
     @staticmethod

@@ -101,12 +101,12 @@ class Budget:
             self._next_start = max(self._next_start, now + wait)
             if started < self._refused_at:
                 return  # it left together with one whose refusal is counted already
-            learned, self._successes = self._successes > 0 or not self._distance, 0
-            self._refused_at = now
+            # A server that refuses all there is says little about the distance: without a success it grows a few times only.
+            most = _LONGEST_DISTANCE if self._successes else 4 * limits.pace_seconds
+            self._refused_at, self._successes = now, 0
             self._allowed = max(1, self._allowed // 2)
-            if learned:  # a server that refuses everything says nothing about the distance
-                self._too_close = self._distance
-                self._distance = min(max(self._distance * 1.5, limits.pace_seconds), _LONGEST_DISTANCE)
+            self._too_close = self._distance
+            self._distance = min(max(self._distance * 1.5, limits.pace_seconds), max(most, self._distance))
 
     # ------------------------------------------------------------------------------------------- circuit breaker
 

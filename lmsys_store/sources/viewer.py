@@ -5,7 +5,7 @@ nothing. Every answer's revision is held against the first one's: rows of two re
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -41,6 +41,7 @@ class ViewerSource:
         self._beside: list[asyncio.Task[Any]] = []
         self.name = f"the dataset viewer, {dataset}"
         self.total_rows: int | None = None
+        self._totals: Counter[int] = Counter()
         self.notes: list[str] = []
         self.partial = False
         self.until: float | None = None
@@ -216,11 +217,12 @@ class ViewerSource:
         if endpoint != "rows":
             return
         total = answer.value.get("num_rows_total")
-        if isinstance(total, int) and total != self.total_rows:
-            if self.total_rows is not None:
-                self.notes.append(f"the remote gives its number of rows as {self.total_rows:,} and as {total:,}")
-            # Of one revision there is one number: the larger hides no row, and rows that are not there are told as missing.
-            self.total_rows = max(total, self.total_rows or 0)
+        if isinstance(total, int):
+            # Of one revision there is one number: where answers differ, the one that most of them give.
+            self._totals[total] += 1
+            if total != self.total_rows and self.total_rows is not None:
+                self.notes.append(f"the remote's number of rows changed from {self.total_rows:,} to {total:,}")
+            self.total_rows = self._totals.most_common(1)[0][0]
         if answer.value.get("partial") is True and not self.partial:
             self.partial = True
             self.notes.append("the remote serves only a part of this split; its Parquet files hold all of it")
@@ -277,7 +279,7 @@ def _numbered(value: Mapping[str, Any]) -> list[tuple[int, object]]:
     found: dict[int, object] = {}
     for entry in entries if isinstance(entries, list) else ():
         row_index = entry.get("row_idx") if isinstance(entry, Mapping) else None
-        if isinstance(row_index, int) and row_index not in found:
+        if type(row_index) is int and row_index not in found:
             found[row_index] = _row(entry.get("row"), entry.get("truncated_cells"))
     return sorted(found.items(), key=lambda item: item[0])
 
