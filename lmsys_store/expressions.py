@@ -5,6 +5,7 @@ False, ``ne`` with one is True, and ``not`` is plain negation. storage.compile s
 two equal.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,6 +71,16 @@ FIELDS: Final[Mapping[str, FieldSpec]] = {
     **{f"moderation.{name}": FieldSpec("bool", _category(bit)) for bit, name in enumerate(MODERATION_CATEGORIES)},
     **{f"moderation_score.{name}": FieldSpec("number", _score(bit)) for bit, name in enumerate(MODERATION_CATEGORIES)},
 }
+
+
+def facet_of(field: str, chats: Iterable[Conversation]) -> list[tuple[Any, int]]:
+    """Each value of a field with its number of conversations, most frequent first; one counts once for each of its tags."""
+    spec = FIELDS[field]
+    counts: Counter[Any] = Counter()
+    for chat in chats:
+        value = spec.read(chat)
+        counts.update((value or ()) if spec.kind == "tags" else [value])
+    return counts.most_common()
 
 
 class Expression:

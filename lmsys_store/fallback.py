@@ -9,7 +9,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from lmsys_store import ingest, intervals
@@ -31,7 +31,7 @@ from lmsys_store.records import CheckedRow, Conversation, Origin
 from lmsys_store.remote import Remote
 from lmsys_store.rows import conversation_from_row
 from lmsys_store.settings import Fallback
-from lmsys_store.sources.base import Page
+from lmsys_store.sources.base import Matches, Page
 from lmsys_store.sources.where import RemotePart, remote_part
 from lmsys_store.storage.codec import conversation_of
 from lmsys_store.storage.pages import PreparedPage
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 PhaseName = Literal["cache", "remote", "mock"]
 _REMOTE_PAGE: Final = 100
 _NOT_YET: Final = 2**62
+_NOT_KEPT: Final = "rows of the remote were not kept"
 
 
 class MockRowsWarning(UserWarning):
@@ -116,6 +117,8 @@ class Chain:
         self.phase: PhaseName = start.phase
         self.notes: list[str] = list(access.notes)
         self.complete: bool | None = None
+        self.all_kept = True
+        """Whether the store has got every row that was fetched."""
 
     async def begin(self, *, stored_rows: bool = True, found_real: bool = False) -> None:
         """Look at the store, and take the first phase.
@@ -157,7 +160,7 @@ class Chain:
                 self._fail(error)
                 batch = None
             if isinstance(self._phase, _RemotePhase):
-                self.state = self._phase.state or self.state
+                self.state, self.all_kept = self._phase.state or self.state, self._phase.all_kept
             if batch is not None:
                 self._found_real = self._found_real or batch.origin is not Origin.MOCK
                 return batch
@@ -170,7 +173,6 @@ class Chain:
         if isinstance(ended, _StoredPhase):
             await self._leave_store()
         elif isinstance(ended, _RemotePhase):
-            self.notes += ended.notes
             if self._failure is None:
                 self.complete = ended.complete
             else:
@@ -191,7 +193,7 @@ class Chain:
         if self.state is not None:
             self.notes.append("the store may lack rows of this query: what is missing is asked of the remote")
         start = self._start if self._start.phase == "remote" else Start(revision=self._start.revision)
-        self._phase = _RemotePhase(self._access, self._request, self.state, start)
+        self._phase = _RemotePhase(self._access, self._request, self.state, start, self.notes)
 
     async def _leave_remote(self, failure: RemoteError) -> None:
         """The remote failed: seeds instead, an error, or an end with what there is."""
@@ -209,6 +211,8 @@ class Chain:
 
     def _fail(self, error: RemoteError) -> None:
         self._failure = error
+        if isinstance(error, RevisionChangedError):
+            self._access.remote.leave_alone(error)
         self.notes.append(f"the remote was not asked to its end: {error}")
 
     async def is_complete(self) -> bool | None:
@@ -266,7 +270,7 @@ class _RemotePhase:
     request: Request
     state: StoreState | None
     start: Start
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
     complete: bool = False
     _source: "ViewerSource | None" = None
     _part: RemotePart | None = None
@@ -276,7 +280,10 @@ class _RemotePhase:
     _after: int = -1
     _scanned: int = 0
     _whole: bool = True
-    _all_kept: bool = True
+    all_kept: bool = True
+    _unkept: int = 0
+    _matches: int | None = None
+    _last_match: int = -1
     _ended: bool = False
     _ask_filter_at: float = 0.0
     _used_seconds: float = 0.0
@@ -290,20 +297,25 @@ class _RemotePhase:
         while not self._ended:
             started = time.monotonic()
             left = None if self.request.deadline is None else self.request.deadline - self._used_seconds
+            waiting = None
             try:
                 async with asyncio.timeout(left):
-                    batch = await self._step(None if left is None else started + left)
+                    try:
+                        batch = await self._step()
+                    except asyncio.CancelledError:
+                        waiting = None if self._source is None else self._source.waiting
+                        raise
             except TimeoutError:
-                raise DeadlineError(f"the deadline of {self.request.deadline:g} s is reached") from None
+                why = f" ({waiting})" if waiting else ""
+                raise DeadlineError(f"the deadline of {self.request.deadline:g} s is reached{why}") from None
             finally:
                 self._used_seconds += time.monotonic() - started
             if batch is not None and batch.entries:
                 return batch
         return None
 
-    async def _step(self, until: float | None) -> Batch | None:
+    async def _step(self) -> Batch | None:
         source = self._source or await self._begin()
-        source.until = until
         assert self._part is not None
         if self._part and time.monotonic() >= self._ask_filter_at:
             try:
@@ -319,6 +331,8 @@ class _RemotePhase:
         self._after, self._offset = self.start.last, self.start.offset
         revision = self.start.revision if self.state is None else self.state.revision
         self._source = self.access.remote.viewer(self.state, revision)
+        self._source.shares = True
+        self._source.notes = self.notes
         now = await self.access.reader.state()
         if now is not None and now.total_rows is not None:
             covered = await self.access.reader.coverage()
@@ -349,10 +363,18 @@ class _RemotePhase:
         chats = await self._keep(source, None, found.rows, found.byte_count, progress)
         self._offset = found.offset + len(found.rows)
         self._after = max([self._after, *(row_index for row_index, _ in found.rows)])
-        self._whole = self._whole and not found.partial
+        self._whole = self._whole and self._is_sound(found)
         if self._offset >= found.total or not found.rows:
             self._ended, self.complete = True, self._whole and self._offset >= found.total
         return _decoded(chats, Origin.REMOTE, found.offset)
+
+    def _is_sound(self, found: Matches) -> bool:
+        """Whether a page of matches is the next one, whole, of the same number: else matches may have slipped through."""
+        indexes = [row_index for row_index, _ in found.rows]
+        first, last = self._last_match, max([self._last_match, *indexes])
+        known, self._matches, self._last_match = self._matches, found.total, last
+        whole = len(indexes) == min(found.asked, max(found.total - found.offset, 0))
+        return whole and known in (None, found.total) and not found.partial and all(one > first for one in indexes)
 
     # ----------------------------------------------------------------------------------------------------- by scan
 
@@ -360,7 +382,7 @@ class _RemotePhase:
         """One page of what was not covered at the chain's start, from the remote or from who stored it meanwhile."""
         span = await self._next_span(source)
         if span is None:
-            self._ended, self.complete = True, self._whole
+            self._ended, self.complete = True, self._whole and not source.partial
             return None
         covered = await self.access.reader.coverage(within=span)
         if covered and covered[0].start <= span.start:
@@ -445,12 +467,12 @@ class _RemotePhase:
     async def _write(self, page: PreparedPage, progress: Predicate | None) -> None:
         assert self.state is not None
         try:
-            await self.access.writer.keep(page, progress if self._all_kept else None, self.state)
+            await self.access.writer.keep(page, progress if self.all_kept else None, self.state)
         except (StoreBusyError, StoreReadOnlyError, StoreFullError) as error:
-            self._all_kept = False  # and what the filter gives from now on proves nothing about the store
-            note = f"rows of the remote were not kept: {error}"
-            if note not in self.notes:
-                self.notes.append(note)
+            self.all_kept = False  # and what the filter gives from now on proves nothing about the store
+            self.notes[:] = [note for note in self.notes if _NOT_KEPT not in note]
+            self._unkept += len(page.row_indexes)
+            self.notes.append(f"{self._unkept:,} {_NOT_KEPT}: {error}")
 
     async def _new_matches(self, checked: Iterable[CheckedRow]) -> list[Conversation]:
         later = [row for row in checked if row.row_index > self._after]

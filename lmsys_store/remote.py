@@ -75,6 +75,10 @@ class Remote:
         error, seconds = broken
         return type(error)(f"left alone for {seconds:.0f} s more, since it failed: {error}")
 
+    def leave_alone(self, error: RemoteError) -> None:
+        """Let selects leave the remote alone for a while."""
+        budget_of(self.settings.viewer_url).broke(error, self.settings.breaker_seconds)
+
     def viewer(self, state: StoreState | None, revision: str | None) -> "ViewerSource":
         """The viewer's source at a revision, nothing asked yet."""
         from lmsys_store.sources.viewer import ViewerSource

@@ -207,18 +207,27 @@ class Iteration:
         self._phase, self._offset = self._chain.phase, batch.offset
         return True
 
-    async def fetch(self, found_real: bool) -> int:
-        """Bring into the store what it lacks of these rows, as far as the fallback goes; gives how many seeds would be served.
+    async def fetch(self, held: int) -> list[Conversation]:
+        """Bring into the store what it lacks of these rows, as far as the fallback goes; gives the seeds served instead.
 
         Args:
-            found_real: whether the store has any row of them already.
+            held: how many of them the store has already.
+
+        Raises:
+            IncompleteResultError: completeness was required and cannot be promised.
         """
-        self._started = True
-        await self._chain.begin(stored_rows=False, found_real=found_real)
-        seeds = 0
-        while (batch := await self._chain.next(LAST_PAGE)) is not None:
-            seeds += len(batch.entries) if batch.origin is Origin.MOCK else 0
-        self._ended, self.complete = True, self._chain.complete
+        self._started, limit = True, self._selection.limit
+        await self._chain.begin(stored_rows=False, found_real=held > 0)
+        seeds: list[Conversation] = []
+        while limit is None or held < limit:
+            batch = await self._chain.next(LAST_PAGE)
+            if batch is None:
+                break
+            held += len(batch.entries)
+            seeds += batch.entries if batch.origin is Origin.MOCK else ()
+        self._finish(limit_reached=limit is not None and held >= limit)
+        if not self._chain.all_kept:
+            self.complete = False
         return seeds
 
     def _next_size(self) -> int:
@@ -321,10 +330,13 @@ class AsyncResults(ResultsBase):
 
         The store answers; what it lacks is fetched first, where the fallback allows it.
         """
-        held = await self._held()
-        self._iteration = Iteration(replace(self.selection, position=None), self._access)
-        number = await self._iteration.fetch(held > 0) or await self._held()
+        number = len(await self.fetch()) or await self._held()
         return number if self.selection.limit is None else min(number, self.selection.limit)
+
+    async def fetch(self) -> list[Conversation]:
+        """Bring into the store what it lacks of these rows, as far as the fallback goes; gives the seeds served instead."""
+        self._iteration = Iteration(replace(self.selection, position=None), self._access)
+        return await self._iteration.fetch(await self._held())
 
     async def _held(self) -> int:
         state = await self._access.reader.state()

@@ -12,7 +12,7 @@ import anyio
 
 from lmsys_store import intervals
 from lmsys_store.errors import QueryError
-from lmsys_store.expressions import Expression, field_name
+from lmsys_store.expressions import Expression, facet_of, field_name
 from lmsys_store.fallback import Access, covering_predicate
 from lmsys_store.ingest import OnInvalid, OnProgress, SyncReport
 from lmsys_store.intervals import Interval
@@ -235,7 +235,9 @@ class AsyncStore:
         """
         field = field_name(field)
         whole = _whole(query, conditions, filters)
-        await self.select(whole, fallback=fallback, deadline=deadline).count()
+        seeds = await self.select(whole, fallback=fallback, deadline=deadline).fetch()
+        if seeds:
+            return facet_of(field, seeds)
         state = await self._reader.state()
         return [] if state is None else await self._reader.facet(field, whole, state)
 
@@ -247,14 +249,16 @@ class AsyncStore:
         state = await self._reader.state()
         part = remote_part(whole.expression)
         remote = ""
-        if self._remote.has(state):
+        refusal = self._remote.refusal()
+        unasked = () if refusal is None else (str(refusal),)
+        if self._remote.has(state) and refusal is None:
             most = self._remote.settings.max_remote_rows
             remote = (
                 f"/filter where {part.where}" if part else "/rows" if whole == Query() else f"/rows, at most {most:,}"
             )
         shape = Explanation(str(whole), remote=remote, where=part.where, local=str(without(whole.expression, part)))
         if state is None:
-            return replace(shape, notes=("the store is empty: fill it with sync",))
+            return replace(shape, notes=("the store is empty: fill it with sync", *unasked))
         plan = await self._reader.plan(whole, state)
         covering = await covering_predicate(self._reader, whole)
         missing = intervals.missing((0, state.total_rows or 0), await self._reader.coverage())
@@ -267,7 +271,7 @@ class AsyncStore:
             complete=complete,
             remote="" if complete else shape.remote,
             missing_rows=0 if complete else intervals.size(missing),
-            notes=(*self._database.notes, *await self._reader.unknown_values(whole)),
+            notes=(*self._database.notes, *await self._reader.unknown_values(whole), *(() if complete else unasked)),
         )
 
     async def status(self) -> StoreStatus:

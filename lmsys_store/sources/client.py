@@ -18,7 +18,6 @@ from yarl import URL
 
 from lmsys_store.errors import (
     AccessError,
-    DeadlineError,
     OfflineError,
     RemoteAnswerError,
     RemoteError,
@@ -33,6 +32,9 @@ LARGEST_BODY: Final = 256 << 20
 """Bytes of one answer, inflated: a page of 100 of the longest rows stays far below."""
 _CHUNK: Final = 256 << 10
 _MOST_REDIRECTS: Final = 3
+_RECENT_SECONDS: Final = 2.0
+_MOST_RECENT: Final = 4
+"""Answers that are kept a moment for whoever wants the same: a few, since a page parsed takes some MB."""
 _log = logging.getLogger("lmsys_store")
 
 
@@ -45,7 +47,7 @@ class Answer:
     byte_count: int
 
 
-_Key = tuple[str, tuple[tuple[str, str], ...]]
+_Key = tuple[str, tuple[tuple[str, str], ...], bool]
 _Flight = tuple["asyncio.Task[Answer]", list[object]]
 """A request under way, and who waits for it."""
 
@@ -68,6 +70,7 @@ class RemoteClient:
         self._limits = Limits(settings.concurrency, settings.max_rate, settings.pace_seconds)
         self._session: aiohttp.ClientSession | None = None
         self._flights: dict[_Key, _Flight] = {}
+        self._recent: dict[_Key, tuple[float, Answer]] = {}
 
     def __repr__(self) -> str:
         return f"<RemoteClient {self._base}>"
@@ -97,21 +100,25 @@ class RemoteClient:
             await session.close()
 
     async def get(
-        self, endpoint: str, params: Mapping[str, str | int], *, until: float | None = None, poll: bool = True
+        self, endpoint: str, params: Mapping[str, str | int], *, poll: bool = True, recent: bool = False
     ) -> Answer:
         """Ask once for all who want the same at the same time, and as often as the retry policy says.
 
+        Whoever waits may be cancelled at any moment; the request ends with the last who waits for it.
+
         Args:
-            until: a moment of the monotonic clock; no wait that would outlive it is begun.
             poll: wait for an answer that is not ready; else its error is raised at once.
+            recent: an answer of a moment ago will do, which whoever asked for it may not have stored yet.
 
         Raises:
             RemoteError: of the kind that says what to do.
         """
         if self.settings.offline:
             raise OfflineError("HF_HUB_OFFLINE is set: the remote is not asked; unset it, or read what the store holds")
-        key = (endpoint, tuple(sorted((name, str(value)) for name, value in params.items())))
-        task, waiters = self._flights.get(key) or self._start(key, until, poll)
+        key = (endpoint, tuple(sorted((name, str(value)) for name, value in params.items())), poll)
+        if recent and (answer := self._recent_answer(key)) is not None:
+            return answer
+        task, waiters = self._flights.get(key) or self._start(key)
         waiter = object()
         waiters.append(waiter)
         try:
@@ -121,18 +128,28 @@ class RemoteClient:
             if not waiters and not task.done():  # nobody wants it any more
                 task.cancel()
 
-    def _start(self, key: "_Key", until: float | None, poll: bool) -> "_Flight":
-        endpoint, params = key
-        task = asyncio.create_task(self._ask(endpoint, params, until, poll))
+    def _recent_answer(self, key: "_Key") -> Answer | None:
+        now = time.monotonic()
+        self._recent = {one: held for one, held in self._recent.items() if now - held[0] < _RECENT_SECONDS}
+        return self._recent[key][1] if key in self._recent else None
+
+    def _remember(self, key: "_Key", answer: Answer) -> None:
+        while len(self._recent) >= _MOST_RECENT:
+            del self._recent[next(iter(self._recent))]
+        self._recent[key] = time.monotonic(), answer
+
+    def _start(self, key: "_Key") -> "_Flight":
+        task = asyncio.create_task(self._ask(key))
         flight: _Flight = (task, [])
         self._flights[key] = flight
         task.add_done_callback(lambda done: (self._flights.pop(key, None), done.cancelled() or done.exception()))
         return flight
 
-    async def _ask(self, endpoint: str, params: tuple[tuple[str, str], ...], until: float | None, poll: bool) -> Answer:
+    async def _ask(self, key: "_Key") -> Answer:
+        endpoint, params, poll = key
         retries = Retries(self.settings, time.monotonic())
         while True:
-            await self._turn(until)
+            await self.budget.enter(self._limits)
             started = time.monotonic()
             try:
                 answer = await self._once(self._base / endpoint, dict(params))
@@ -140,13 +157,13 @@ class RemoteClient:
                 failure = failed.failure
             else:
                 self.budget.succeeded(self._limits)
+                self._remember(key, answer)
                 return answer
             finally:
                 self.budget.leave()
             if failure.kind == "not_ready" and not poll:
                 raise failure.error
-            wait = self._wait_after(failure, retries, started)
-            await self.pause(wait, _reason(failure), until, failure.error)
+            await self.pause(self._wait_after(failure, retries, started), _reason(failure))
 
     def _wait_after(self, failure: Failure, retries: Retries, started: float) -> float:
         try:
@@ -159,22 +176,8 @@ class RemoteClient:
             self.budget.refused(self._limits, started, wait)
         return wait
 
-    async def _turn(self, until: float | None) -> None:
-        """Wait until the budget has room for one request; a deadline may end the wait."""
-        try:
-            async with asyncio.timeout(None if until is None else max(0.0, until - time.monotonic())):
-                await self.budget.enter(self._limits)
-        except TimeoutError:
-            raise DeadlineError("the time given for the remote is used up") from None
-
-    async def pause(self, seconds: float, reason: str, until: float | None, error: RemoteError) -> None:
-        """Wait before asking again, and say so meanwhile.
-
-        Raises:
-            DeadlineError: the wait would outlive ``until``.
-        """
-        if until is not None and time.monotonic() + seconds >= until:
-            raise DeadlineError(f"the time given for the remote would be used up by waiting: {error}") from error
+    async def pause(self, seconds: float, reason: str) -> None:
+        """Wait before asking again, and say so meanwhile."""
         wait = object()
         self._waits[wait] = seconds, f"waiting {seconds:.0f} s: {reason}"
         try:

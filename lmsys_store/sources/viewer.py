@@ -44,8 +44,8 @@ class ViewerSource:
         self._totals: Counter[int] = Counter()
         self.notes: list[str] = []
         self.partial = False
-        self.until: float | None = None
-        """A moment of the monotonic clock after which nothing is waited for."""
+        self.shares = False
+        """Whether an answer that another reader got a moment ago will do."""
 
     @classmethod
     async def open(
@@ -136,9 +136,9 @@ class ViewerSource:
         start, stop = span
         held: dict[int, object] = {}
         byte_count = 0
-        for _ in range(_MOST_ASKED):
+        for attempt in range(_MOST_ASKED):
             for gap in missing((start, stop), _runs(held)):
-                rows, size = await self._rows(gap.start, gap.stop - gap.start)
+                rows, size = await self._rows(gap.start, gap.stop - gap.start, fresh=attempt > 0)
                 held |= {row_index: row for row_index, row in rows if start <= row_index < stop}
                 byte_count += size
             stop = min(stop, max(self.total_rows or 0, start))
@@ -148,9 +148,9 @@ class ViewerSource:
             self.notes.append(f"the remote did not deliver all rows of [{start}, {stop}): they are still missing")
         return [Page(low, [held[at] for at in range(low, high)], byte_count) for low, high in _runs(held)]
 
-    async def _rows(self, offset: int, length: int) -> tuple[list[tuple[int, object]], int]:
+    async def _rows(self, offset: int, length: int, *, fresh: bool = False) -> tuple[list[tuple[int, object]], int]:
         try:
-            answer = await self._asked("rows", {"offset": offset, "length": length})
+            answer = await self._asked("rows", {"offset": offset, "length": length}, fresh=fresh)
         except TooBigError:
             if length == 1:
                 raise
@@ -185,14 +185,18 @@ class ViewerSource:
 
     # ----------------------------------------------------------------------------------------------------- answers
 
-    async def _asked(self, endpoint: str, params: Mapping[str, str | int], *, poll: bool = True) -> Answer:
+    async def _asked(
+        self, endpoint: str, params: Mapping[str, str | int], *, poll: bool = True, fresh: bool = False
+    ) -> Answer:
         """An answer of this source's revision, its columns checked.
 
         Raises:
             RevisionChangedError: asked again and again, the remote keeps to another revision.
         """
         for attempt in range(_MOST_ASKED):
-            answer = await self._client.get(endpoint, {**self._place, **params}, until=self.until, poll=poll)
+            answer = await self._client.get(
+                endpoint, {**self._place, **params}, poll=poll, recent=self.shares and attempt == 0 and fresh is False
+            )
             self._revision = self._revision or answer.revision or "unknown"
             if answer.revision in (None, self._revision):
                 self._learn(endpoint, answer)
@@ -203,7 +207,7 @@ class ViewerSource:
             )
             if attempt + 1 < _MOST_ASKED:  # two servers may differ for a while
                 wait = self._client.settings.backoff_seconds * 2**attempt
-                await self._client.pause(wait, "the remote changes its revision", self.until, changed)
+                await self._client.pause(wait, "the remote changes its revision")
         raise changed
 
     def _learn(self, endpoint: str, answer: Answer) -> None:
@@ -228,14 +232,14 @@ class ViewerSource:
             self.notes.append("the remote serves only a part of this split; its Parquet files hold all of it")
 
     async def _splits(self) -> set[tuple[str, str]]:
-        answer = await self._client.get("splits", {"dataset": self._place["dataset"]}, until=self.until)
+        answer = await self._client.get("splits", {"dataset": self._place["dataset"]})
         splits = answer.value.get("splits")
         return {(one["config"], one["split"]) for one in splits} if isinstance(splits, list) else set()
 
     async def _check_size(self) -> None:
         """Hold the number of rows against ``/size``, which counts them in another way."""
         place = {name: self._place[name] for name in ("dataset", "config")}
-        answer = await _quietly(asyncio.create_task(self._client.get("size", place, until=self.until)))
+        answer = await _quietly(asyncio.create_task(self._client.get("size", place)))
         if answer is None:
             return
         splits = (answer.value.get("size") or {}).get("splits") or ()

@@ -1,0 +1,1 @@
+"""Programs that the tests beside them run as processes."""
