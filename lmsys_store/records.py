@@ -28,6 +28,7 @@ DATASET_SPELLING: Final[Mapping[str, str]] = {
 """Our spelling to the data set's: ``self_harm_intent`` is ``self-harm/intent`` there."""
 
 FLAGGED_BIT: Final = 1 << len(MODERATION_CATEGORIES)
+_BIT: Final = {name: bit for bit, name in enumerate(MODERATION_CATEGORIES)}
 _FLAGS = struct.Struct("<H")
 _SCORES = struct.Struct(f"<{len(MODERATION_CATEGORIES)}d")
 _NAN: Final = float("nan")
@@ -119,10 +120,13 @@ class PackedModeration(NamedTuple):
         """Pack per-message records; the inverse of :meth:`unpack`."""
         flags, scores = bytearray(), bytearray()
         for message in messages:
-            bits = sum(1 << bit for bit, name in enumerate(MODERATION_CATEGORIES) if message.categories.get(name))
-            flags += _FLAGS.pack(bits | (FLAGGED_BIT if message.flagged else 0))
-            values = (message.scores.get(name) for name in MODERATION_CATEGORIES)
-            scores += _SCORES.pack(*(_NAN if value is None else value for value in values))
+            bits = FLAGGED_BIT if message.flagged else 0
+            for name, true in message.categories.items():
+                if true and name in _BIT:
+                    bits |= 1 << _BIT[name]
+            flags += _FLAGS.pack(bits)
+            values = map(message.scores.get, MODERATION_CATEGORIES)
+            scores += _SCORES.pack(*[_NAN if value is None else value for value in values])
         return cls(bytes(flags), bytes(scores))
 
     @property

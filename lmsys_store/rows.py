@@ -176,7 +176,10 @@ def _by_category(values: object, kind: type) -> dict[str, Any]:
         raise InvalidRowError(f"moderation categories are {_kind(values)}, not an object")
     known: dict[str, Any] = {}
     for key, value in values.items():
-        name = spell_category(str(key))
+        name = _SPELT.get(key) or spell_category(str(key))
+        if type(value) is kind and name not in known and name in DATASET_SPELLING:  # as nearly all are
+            known[name] = value
+            continue
         if name not in DATASET_SPELLING or value is None or name in known:
             continue
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
@@ -188,6 +191,9 @@ def _by_category(values: object, kind: type) -> dict[str, Any]:
             raise InvalidRowError(f"moderation of {name} is {_kind(value)}, not a {kind.__name__}")
         known[name] = value
     return known
+
+
+_SPELT: Final = {spelling: name for name, theirs in DATASET_SPELLING.items() for spelling in (name, theirs)}
 
 
 def _optional(row: Mapping[str, Any], column: str, kind: type[_T]) -> _T | None:

@@ -89,8 +89,8 @@ class Budget:
         with self._lock:
             self._broken_until = 0.0
             self._successes += 1
-            if self._successes % self.allowed(limits) == 0 and self._allowed < limits.in_flight and not self._distance:
-                self._allowed += 1
+            if self._allowed < limits.in_flight and not self._distance:
+                self._allowed += 1  # until a first refusal there is nothing to be careful about
             if self._distance and self._successes % _EASED_AFTER == 0:
                 self._distance = max(self._distance * 0.9, self._too_close * 1.05)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lmsys_store import Query, seeds
-from lmsys_store.errors import DatasetMismatchError
+from lmsys_store.errors import DatasetMismatchError, IncompleteResultError
 from lmsys_store.fallback import MockRowsWarning
 from tests.chain.conftest import HELD, ROWS, Stores
 from tests.chain.stores import FILTERED, chats_of, in_chain_order, indexes, matching, offline, store_of
@@ -79,6 +79,12 @@ async def test_a_count_of_rows_that_could_not_be_kept_does_not_pretend(stores: S
         with write_lock(path):
             number = await results.count()
         assert number == 350 or results.complete is not True
+
+
+async def test_a_count_that_must_be_complete_is_not_given_where_rows_could_not_be_kept(holes: Path) -> None:
+    async with StandIn(ROWS) as standin, store_of(holes, standin) as store:
+        with write_lock(holes), pytest.raises(IncompleteResultError):
+            await store.select(fallback="remote", require_complete=True).limit(170).count()
 
 
 async def test_a_sync_beside_a_loop_and_a_loop_beside_a_sync(holes: Path) -> None:

@@ -23,7 +23,8 @@ from tests.chain.stores import (
     store_of,
 )
 from tests.standin import Script, StandIn, rule, serving
-from tests.standin.faults import html, too_many
+from tests.standin import faults as f
+from tests.standin.faults import html, stall, too_many
 
 pytestmark = pytest.mark.anyio
 
@@ -201,6 +202,17 @@ async def test_a_loop_of_selects_pays_once_for_a_remote_that_fails(failure: str,
             assert len(standin.log) == paid
 
 
+async def test_a_loop_with_deadlines_does_not_spend_each_of_them_on_a_remote_that_never_answers(holes: Path) -> None:
+    """Packets that vanish are a dead remote too, though every deadline ends before the request's own time limit."""
+    silent = Script(rule(stall(), times=None))
+    async with StandIn(ROWS, script=silent) as standin, store_of(holes, standin) as store:
+        for _ in range(4):
+            results = store.select(fallback="remote", deadline=0.2)
+            assert len(await indexes(results)) == 120
+            assert results.complete is False and results.notes
+        assert len(standin.log) == 1
+
+
 async def test_selects_with_nothing_stored_get_the_same_error_at_no_cost(store_path: Path) -> None:
     async with StandIn(ROWS, tokens={"hf_good": 403}) as standin, store_of(store_path, standin) as store:
         kinds = set()
@@ -275,6 +287,38 @@ async def test_who_has_a_deadline_does_not_impose_it_on_who_shares_the_request(s
         some, whole = await asyncio.gather(indexes(hurried), indexes(patient))
         assert some == [] and hurried.complete is False
         assert (len(whole), patient.complete) == (350, True)
+
+
+HICCUPS = {
+    "an empty page": f.empty_page(),
+    "the page before": f.duplicated_page(),
+    "a short page": f.fewer_rows(30),
+    "another revision": f.revision(OTHER),
+    "truncated JSON": f.truncated_json(),
+    "a reset": f.reset_mid_body(),
+}
+
+
+@pytest.mark.parametrize("hiccup", HICCUPS)
+@pytest.mark.parametrize("at_once", [1, 3])
+async def test_a_page_that_came_wrong_once_is_asked_for_again(hiccup: str, at_once: int, store_path: Path) -> None:
+    """Answers are shared among selects; a wrong one must not be taken for the answer to the second question."""
+    once = rule(HICCUPS[hiccup], "rows", offset=100)
+    async with StandIn(ROWS, script=Script(once)) as standin, store_of(store_path, standin, attempts=4) as store:
+        results = [store.select(fallback="remote") for _ in range(at_once)]
+        assert await asyncio.gather(*map(indexes, results)) == [list(range(350))] * at_once
+        assert {one.complete for one in results} == {True}
+        assert once.left == 0
+
+
+async def test_a_row_deleted_a_moment_after_it_was_fetched_does_not_come_back(store_path: Path) -> None:
+    """Forgotten, not buried: the next select fetches it anew, as often as asked."""
+    async with StandIn(ROWS) as standin, store_of(store_path, standin) as store:
+        assert len(await indexes(store.select(fallback="remote"))) == 350
+        assert await store.delete(fields.row_index == 5) == 1
+        assert 5 not in await indexes(store.select(fallback="remote"))
+        assert await store.delete(fields.row_index == 6, forget=True) == 1
+        assert await indexes(store.select(fallback="remote")) == [*range(5), *range(7, 350), 6]
 
 
 async def test_a_sync_by_query_waits_for_an_index_though_a_select_does_not(store_path: Path) -> None:
