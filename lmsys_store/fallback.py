@@ -282,6 +282,7 @@ class _RemotePhase:
     _whole: bool = True
     all_kept: bool = True
     _unkept: int = 0
+    _answered: bool = False
     _matches: int | None = None
     _last_match: int = -1
     _ended: bool = False
@@ -307,7 +308,10 @@ class _RemotePhase:
                         raise
             except TimeoutError:
                 why = f" ({waiting})" if waiting else ""
-                raise DeadlineError(f"the deadline of {self.request.deadline:g} s is reached{why}") from None
+                late = DeadlineError(f"the deadline of {self.request.deadline:g} s is reached{why}")
+                if self.request.deadline and not self._answered:  # the next select need not wait as long for nothing
+                    self.access.remote.leave_alone(late)
+                raise late from None
             finally:
                 self._used_seconds += time.monotonic() - started
             if batch is not None and batch.entries:
@@ -359,6 +363,7 @@ class _RemotePhase:
             )
             self._offset = max(self._offset, self._tally.done_rows)
         found = await source.some_matches(part.where, self._offset, poll=False)
+        self._answered = True
         progress = self._tally.after(found)
         chats = await self._keep(source, None, found.rows, found.byte_count, progress)
         self._offset = found.offset + len(found.rows)
@@ -395,6 +400,7 @@ class _RemotePhase:
         self._refuse()
         span = Interval(span.start, min([span.stop, *(held.start for held in covered)]))
         pages = await source.span(span)
+        self._answered = True
         chats: list[Conversation] = []
         for page in pages:
             chats += await self._keep_page(source, page)
@@ -422,9 +428,10 @@ class _RemotePhase:
         if self.request.query == Query() or self._scanned < most:
             return False
         self._ended = True
+        why = "is not ready for this query yet: try again later" if self._part else "cannot answer this query"
         self.notes.append(
             f"{self._scanned:,} rows of the remote were searched, no more are (LMSYS_STORE_MAX_REMOTE_ROWS): its filter "
-            "cannot answer this query; sync the data set to search it whole"
+            f"{why}, or sync the data set to search it whole"
         )
         return True
 

@@ -72,8 +72,8 @@ class Remote:
         broken = budget_of(self.settings.viewer_url).broken()
         if broken is None:
             return None
-        error, seconds = broken
-        return type(error)(f"left alone for {seconds:.0f} s more, since it failed: {error}")
+        # Without the seconds that are left: Python shows a warning again whose text has changed.
+        return type(broken)(f"left alone for a while, since it failed: {broken}")
 
     def leave_alone(self, error: RemoteError) -> None:
         """Let selects leave the remote alone for a while."""

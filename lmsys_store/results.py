@@ -225,9 +225,9 @@ class Iteration:
                 break
             held += len(batch.entries)
             seeds += batch.entries if batch.origin is Origin.MOCK else ()
-        self._finish(limit_reached=limit is not None and held >= limit)
         if not self._chain.all_kept:
-            self.complete = False
+            self._chain.complete = False
+        self._finish(limit_reached=limit is not None and held >= limit and self._chain.all_kept)
         return seeds
 
     def _next_size(self) -> int:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from lmsys_store.sources import budget
+
 settings.register_profile("ci", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
 
@@ -24,6 +26,12 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # a test that wants a remote names a local one
     monkeypatch.setenv("LMSYS_STORE_FALLBACK", "cache")  # and one that wants more than the store says so
+
+
+@pytest.fixture(autouse=True)
+def _fresh_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Breakers are of a host and port, and among hundreds of stand-ins a port comes back: no test sees another's failures."""
+    monkeypatch.setattr(budget, "_budgets", {})
 
 
 @pytest.fixture

@@ -57,6 +57,8 @@ def denial(dataset: str, settings: Settings, code: str, verdict: Verdict | None)
         return TermsNotAcceptedError(
             f"the terms of {dataset} are not accepted: do so at {hub}/datasets/{dataset} with the account of this token"
         )
+    if verdict.status != 200:
+        return RemoteUnavailableError(f"{hub} answers {verdict.status} where access is asked for; check HF_ENDPOINT")
     return RemoteUnavailableError(
         f"{dataset} is refused although {hub} grants access; try again in a few minutes, it may not know yet"
     )

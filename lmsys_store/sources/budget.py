@@ -9,6 +9,7 @@ import asyncio
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -81,7 +82,7 @@ class Budget:
             self._in_flight -= 1
             waiting, self._waiting = self._waiting, deque()
         for loop, future in waiting:
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # its loop was closed meanwhile
                 loop.call_soon_threadsafe(lambda future=future: future.done() or future.set_result(None))  # type: ignore[misc]
 
     def succeeded(self, limits: Limits) -> None:
@@ -92,7 +93,8 @@ class Budget:
             if self._allowed < limits.in_flight and not self._distance:
                 self._allowed += 1  # until a first refusal there is nothing to be careful about
             if self._distance and self._successes % _EASED_AFTER == 0:
-                self._distance = max(self._distance * 0.9, self._too_close * 1.05)
+                eased = max(self._distance * 0.9, self._too_close * 1.05)
+                self._distance = eased if eased > limits.pace_seconds / 10 else 0.0  # a stray refusal is forgotten
 
     def refused(self, limits: Limits, started: float, wait: float) -> None:
         """A request that began at ``started`` was refused: halve, keep a distance, and let all wait so many seconds."""
@@ -115,11 +117,10 @@ class Budget:
         with self._lock:
             self._broken_until, self._broken_by = time.monotonic() + seconds, error
 
-    def broken(self) -> tuple[RemoteError, float] | None:
-        """The failure for which the remote is left alone, and for how many seconds more; None if it may be asked."""
+    def broken(self) -> RemoteError | None:
+        """The failure for which the remote is left alone; None if it may be asked."""
         with self._lock:
-            left = self._broken_until - time.monotonic()
-            return None if left <= 0 or self._broken_by is None else (self._broken_by, left)
+            return self._broken_by if time.monotonic() < self._broken_until else None
 
 
 _budgets: dict[str, Budget] = {}
@@ -128,5 +129,7 @@ _budgets_lock = threading.Lock()
 
 def budget_of(url: str) -> Budget:
     """The one budget in this process of the host that an address names."""
+    parts = urlsplit(url)
+    host = f"{parts.hostname}:{parts.port or {'http': 80}.get(parts.scheme, 443)}"
     with _budgets_lock:
-        return _budgets.setdefault(urlsplit(url).netloc, Budget())
+        return _budgets.setdefault(host, Budget())

@@ -18,6 +18,8 @@ _COLUMNS: Final = (*_TEXT_COLUMNS, "turn", "redacted")
 _SYMBOLS: Final = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _OPPOSITE: Final = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt"}
 _FORBIDDEN: Final = (";", "--", "/*", "*/")
+_LONGEST_CLAUSE: Final = 4000
+"""Characters: a list of hundreds of ids makes an address that proxies refuse; it is matched here instead."""
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?\Z")
 
 
@@ -38,7 +40,7 @@ def remote_part(expression: Expression) -> RemotePart:
     for part in _conjuncts(_pushed(expression)):
         leaves = part.parts if isinstance(part, Or) else (part,)
         texts = [text for leaf in leaves for text in _alternatives(leaf)]
-        if texts and None not in texts:
+        if texts and None not in texts and sum(len(text or "") for text in texts) <= _LONGEST_CLAUSE:
             group = " OR ".join(text for text in texts if text is not None)
             clauses.append((f"({group})" if len(texts) > 1 else group, part))
     if len(clauses) == 1:

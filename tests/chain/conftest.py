@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from lmsys_store import Conversation
-from lmsys_store.sources import budget
 from tests.chain.stores import chats_of, fill, short_rows
 from tests.contract.filling import copy_store
 
@@ -18,12 +17,6 @@ SPANS: dict[str, tuple[tuple[int, int], ...]] = {"empty": (), "holes": HELD, "co
 @pytest.fixture(autouse=True)
 def _token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_good")
-
-
-@pytest.fixture(autouse=True)
-def _fresh_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Breakers are of a host and port, and among hundreds of stand-ins a port comes back: no test sees another's failures."""
-    monkeypatch.setattr(budget, "_budgets", {})
 
 
 @pytest.fixture(scope="session")
