@@ -8,7 +8,7 @@ import pytest
 from tests.embedding.running import run_cli
 from tests.generated import write_parquet
 
-ROWS = 5_000
+ROWS = 9_000
 MANY_ROWS = 20_000
 
 
