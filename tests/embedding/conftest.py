@@ -14,7 +14,7 @@ MANY_ROWS = 20_000
 
 @pytest.fixture(scope="session")
 def chats(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Parquet file of 5,000 rows: five pages."""
+    """A Parquet file of 9,000 rows: nine pages."""
     return write_parquet(tmp_path_factory.mktemp("rows") / "chats.parquet", ROWS)
 
 
@@ -26,7 +26,7 @@ def many_chats(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def whole_store(chats: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of the 5,000 rows from one uninterrupted sync; only to be read or copied."""
+    """A store of the 9,000 rows from one uninterrupted sync; only to be read or copied."""
     path = tmp_path_factory.mktemp("store") / "store.db"
     ended = run_cli("sync", chats, "--store", path)
     assert ended.code == 0, ended
@@ -35,6 +35,6 @@ def whole_store(chats: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def filled(whole_store: Path, store_path: Path) -> Path:
-    """A store of the 5,000 rows, the test's own."""
+    """A store of the 9,000 rows, the test's own."""
     shutil.copyfile(whole_store, store_path)
     return store_path

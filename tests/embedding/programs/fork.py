@@ -1,6 +1,6 @@
 """Forks with a store open; the child tries everything it should not.
 
-Arguments: Store or AsyncStore, a store of 5,000 rows, its source."""
+Arguments: Store or AsyncStore, a store of 9,000 rows, its source."""
 
 import asyncio
 import json
@@ -60,7 +60,7 @@ def anew(token: str | None) -> dict[str, object]:
     """A child opens the store itself and resumes by token, reads and writes."""
     with Store(path) as store:
         rest = [chat.row_index for chat in store.select(resume=token)]
-        return {"rest": rest == list(range(60, 5000)), "complete": store.sync(source).complete}
+        return {"rest": rest == list(range(60, 9000)), "complete": store.sync(source).complete}
 
 
 def blocking() -> dict[str, object]:
@@ -83,7 +83,7 @@ def blocking() -> dict[str, object]:
         if not path.exists():
             return {"uses": found, "file": False}
         opened = in_child(lambda: anew(token))
-        rest = [chat.row_index for chat in in_page] == list(range(60, 5000))
+        rest = [chat.row_index for chat in in_page] == list(range(60, 9000))
         return {"uses": found, "anew": opened, "file": True, "parent": rest and store.sync(source).complete}
 
 
@@ -137,7 +137,7 @@ async def awaiting() -> dict[str, object]:
         if not os.path.exists(path):  # noqa: ASYNC240  # nothing else runs in this loop
             return {"uses": found, "going on": on, "file": False}
         opened = in_child(lambda: anew(token))
-        rest = [chat.row_index async for chat in half] == list(range(60, 5000))
+        rest = [chat.row_index async for chat in half] == list(range(60, 9000))
         whole = (await store.sync(source)).complete
         return {"uses": found, "going on": on, "anew": opened, "file": True, "parent": rest and whole}
 
