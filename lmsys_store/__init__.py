@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from lmsys_store import errors as errors
     from lmsys_store.blocking import Results as Results
     from lmsys_store.blocking import Store as Store
-    from lmsys_store.fallback import MockRowsWarning as MockRowsWarning
     from lmsys_store.ingest import Progress as Progress
     from lmsys_store.ingest import SyncReport as SyncReport
+    from lmsys_store.phases import MockRowsWarning as MockRowsWarning
     from lmsys_store.query import Filters as Filters
     from lmsys_store.query import Query as Query
     from lmsys_store.query import fields as fields
@@ -37,7 +37,7 @@ _HOMES = {
     "Filters": "query",
     "Labels": "records",
     "Message": "records",
-    "MockRowsWarning": "fallback",
+    "MockRowsWarning": "phases",
     "Moderation": "records",
     "Origin": "records",
     "Progress": "ingest",

@@ -6,7 +6,7 @@ cancellation or an error at any moment leaves whole pages only, and the next run
 
 import hashlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,20 +20,19 @@ from lmsys_store import intervals
 from lmsys_store.errors import DatasetMismatchError, InvalidRowError, LmsysStoreError
 from lmsys_store.expressions import Expression
 from lmsys_store.intervals import Interval
-from lmsys_store.query import Query
 from lmsys_store.records import CheckedRow
 from lmsys_store.rows import checked_row
 from lmsys_store.sources.base import BrokenRow, FilteringSource, Matches, Page, Source
 from lmsys_store.storage.pages import PreparedPage, prepared_page
-from lmsys_store.storage.reader import Predicate, Reader, Reject, StoreState
+from lmsys_store.storage.reader import Reader, Reject, StoreState
 from lmsys_store.storage.writer import Stored, Writer, raw_json
+from lmsys_store.tally import Tally, tally_of
 
 OnInvalid = Literal["keep", "raise"]
 PAGES_IN_FLIGHT: Final = 1
 PROGRESS_SECONDS: Final = 0.1
 WAITING_SECONDS: Final = 0.5
 """How often progress is told while nothing comes."""
-_UNKNOWN_END: Final = 2**62
 T = TypeVar("T")
 
 
@@ -141,21 +140,17 @@ async def ingest(
         SourceFormatError: damage on the way. What was stored before stays, in every case.
     """
     state, notes = checked_state(source, await reader.state(), index_replies=index_replies)
-    ends = [end for end in (source.total_rows, limit) if end is not None]
-    asked = Interval(0, min(ends, default=_UNKNOWN_END))
+    asked = Interval(0, intervals.earliest(source.total_rows, limit))
     wanted = intervals.missing(asked, await reader.coverage())
-    known = asked.stop if ends else None
+    known = asked.stop if asked.stop < intervals.UNKNOWN_END else None
     lacking = None if known is None else intervals.size(wanted)
     state, run_id = await writer.begin(state, source.name, rows=lacking)
     run = _Run(on_progress, source, known, 0 if known is None or lacking is None else known - lacking)
     prepare = partial(prepare_page, source.name, state.index_replies, on_invalid)
-
-    async def store(page: PreparedPage) -> Stored:
-        return await writer.store_page(page, run_id)
-
-    await _run(run, run_id, writer, partial(_transfer, source.pages(wanted), prepare, store, run))
-    if source.total_rows is not None:  # what it said first may have been wrong
-        asked = Interval(0, min(end for end in (source.total_rows, limit) if end is not None))
+    await _run(run, run_id, writer, source.pages(wanted), prepare)
+    asked = Interval(
+        0, intervals.earliest(source.total_rows, limit)
+    )  # what it said of its size first may have been wrong
     complete = not intervals.missing(asked, await reader.coverage())
     return run.report(complete, [*notes, *source.notes])
 
@@ -188,20 +183,13 @@ async def ingest_matches(
         return _Run(on_progress, source, tally.done_rows, tally.done_rows).report(True, notes)
     state, run_id = await writer.begin(state, source.name, rows=None)
     run = _Run(on_progress, source, limit, min(tally.done_rows, limit or tally.done_rows))
-
-    async def store(page: PreparedPage) -> Stored:
-        assert isinstance(page, MatchesPage)
-        return await writer.store_matches(page, page.progress, run_id)
-
     prepare = partial(prepare_matches, tally, state.index_replies, on_invalid)
-    matches = _limited(source.matches(where, tally.done_rows), tally, run, limit)
-    await _run(run, run_id, writer, partial(_transfer, matches, prepare, store, run))
+    matches = _limited(source.matches(where, tally.done_rows), run, limit)
+    await _run(run, run_id, writer, matches, prepare)
     return run.report(tally.covers(limit), [*notes, *source.notes])
 
 
-async def _limited(
-    matches: AsyncIterator[Matches], tally: "Tally", run: _Run, limit: int | None
-) -> AsyncIterator[Matches]:
+async def _limited(matches: AsyncIterator[Matches], run: _Run, limit: int | None) -> AsyncIterator[Matches]:
     async with aclosing(matches) as pages:  # type: ignore[type-var]  # it is a generator
         async for found in pages:
             run.total = found.total if limit is None else min(limit, found.total)
@@ -210,11 +198,13 @@ async def _limited(
                 return
 
 
-async def _run(run: _Run, run_id: int, writer: Writer, transfer: Callable[[], Awaitable[None]]) -> None:
-    """Do the transfer, and close the run however it ends."""
+async def _run(
+    run: _Run, run_id: int, writer: Writer, delivered: AsyncIterator[T], prepare: Callable[[T], PreparedPage]
+) -> None:
+    """Store what is delivered, and close the run however it ends."""
     run.tell("reading")
     try:
-        await transfer()
+        await _transfer(delivered, prepare, writer, run, run_id)
     except BaseException as error:
         # An anyio group wraps what a part of it raised; users get the error itself, whatever the closing meets besides.
         error = _single(error)
@@ -281,8 +271,9 @@ def _single(error: BaseException) -> BaseException:
 async def _transfer(
     delivered: AsyncIterator[T],
     prepare: Callable[[T], PreparedPage],
-    store: Callable[[PreparedPage], Awaitable[Stored]],
+    writer: Writer,
     run: _Run,
+    run_id: int,
 ) -> None:
     send_page, pages = anyio.create_memory_object_stream[T](0)
     send_prepared, prepared = anyio.create_memory_object_stream[PreparedPage](PAGES_IN_FLIGHT)
@@ -292,7 +283,7 @@ async def _transfer(
         group.start_soon(_prepare, pages, send_prepared, prepare, faults)
         group.start_soon(_tell_waits, run)
         async for page in prepared:
-            run.add(await store(page), page.byte_count)
+            run.add(await writer.store_page(page, run_id), page.byte_count)
         group.cancel_scope.cancel()  # of what is left only the telling
     if faults:
         raise faults[0]
@@ -338,59 +329,10 @@ def prepare_page(source: str, index_replies: bool, on_invalid: OnInvalid, page: 
     return _prepared(interval, source, numbered, page.byte_count, index_replies, on_invalid)
 
 
-@dataclass(frozen=True)
-class MatchesPage(PreparedPage):
-    """A page of matches, and how far its predicate is fetched with it."""
-
-    progress: Predicate = field(kw_only=True)
-
-
-class Tally:
-    """Counts the matches of a predicate as they come: it is covered once as many different ones came as the remote counts."""
-
-    def __init__(self, expression: str, where: str, source: str, held: Predicate | None) -> None:
-        self.source = source
-        self._held = held or Predicate(expression, where, 0, 0, -1, False, source)
-        self._exact = True
-
-    @property
-    def done_rows(self) -> int:
-        """How many of the first matches are held, without a gap."""
-        return self._held.done_rows
-
-    def covers(self, limit: int | None) -> bool:
-        """Whether all matches are held, or so many of the first."""
-        return self._held.complete or (limit is not None and self.done_rows >= limit)
-
-    def after(self, found: Matches) -> Predicate:
-        """How far the predicate is fetched once these matches are stored."""
-        held = self._held
-        new = [row_index for row_index, _ in found.rows if row_index > held.last_row]
-        # The matches come in row order. Any others, or another total, and what was counted proves nothing.
-        whole = len(new) == min(found.asked, max(found.total - found.offset, 0)) and found.offset == held.done_rows
-        same = held.total_rows in (0, found.total) and not found.partial
-        self._exact = self._exact and whole and same
-        if self._exact:
-            done = held.done_rows + len(new)
-            last = max([held.last_row, *new])
-            self._held = replace(
-                held, total_rows=found.total, done_rows=done, last_row=last, complete=done == found.total
-            )
-        return self._held
-
-
-async def tally_of(reader: Reader, expression: Expression, where: str, source: str, bound: int | None = None) -> Tally:
-    """The count of an expression's matches, as far as earlier runs fetched them (until ``bound``)."""
-    text = Query(expression).to_text()
-    held = {one.expression: one for one in await reader.predicates(bound)}.get(text)
-    return Tally(text, where, source, held)
-
-
-def prepare_matches(tally: Tally, index_replies: bool, on_invalid: OnInvalid, found: Matches) -> MatchesPage:
+def prepare_matches(tally: Tally, index_replies: bool, on_invalid: OnInvalid, found: Matches) -> PreparedPage:
     """Validate and encode one page of matches."""
     page = _prepared(None, tally.source, found.rows, found.byte_count, index_replies, on_invalid)
-    values = {name: getattr(page, name) for name in page.__dataclass_fields__}
-    return MatchesPage(**values, progress=tally.after(found))
+    return replace(page, progress=tally.after(found))
 
 
 def _prepared(

@@ -1,7 +1,7 @@
 """Intervals of row indexes: what is covered, what is missing. Pure arithmetic; the table is read and written elsewhere."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Interval(NamedTuple):
@@ -47,6 +47,19 @@ def missing(whole: tuple[int, int], covered: Iterable[tuple[int, int]]) -> list[
     if start < stop:
         gaps.append(Interval(start, stop))
     return gaps
+
+
+UNKNOWN_END: Final = 2**62
+"""Stands for the end of a split whose number of rows nobody has said yet."""
+
+
+def earliest(*ends: int | None) -> int:
+    """The smallest of the ends that are known.
+
+    >>> earliest(None, 7, 3), earliest(None) == UNKNOWN_END
+    (3, True)
+    """
+    return min((end for end in ends if end is not None), default=UNKNOWN_END)
 
 
 def size(intervals: Iterable[tuple[int, int]]) -> int:

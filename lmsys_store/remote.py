@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lmsys_store.errors import DatasetMismatchError, OfflineError, RemoteError
+from lmsys_store.errors import DatasetMismatchError, RemoteError
 from lmsys_store.intervals import Interval
 from lmsys_store.settings import Settings
+from lmsys_store.sources import access
 from lmsys_store.sources.budget import budget_of
 from lmsys_store.sources.files import FileSource
 from lmsys_store.storage.reader import EMPTYING, StoreState
@@ -61,11 +62,7 @@ class Remote:
 
     def refusal(self) -> RemoteError | None:
         """Why the remote is not to be asked; None if it may be."""
-        if self.settings.offline:
-            return OfflineError(
-                "HF_HUB_OFFLINE is set: the remote is not asked; unset it, or read what the store holds"
-            )
-        return None
+        return access.offline(self.settings)
 
     def left_alone(self) -> RemoteError | None:
         """Why selects leave the remote alone for a while: it failed a moment ago. A sync asks all the same."""
@@ -92,17 +89,16 @@ class Remote:
             DatasetMismatchError: the store's data set is on no remote.
             RemoteError: it cannot be asked, or does not answer.
         """
-        dataset, config, split = self.place(state)
         if not self.has(state):
+            dataset, *_ = self.place(state)
             raise DatasetMismatchError(
                 f"the store holds {dataset}, which is on no remote: sync its files again, or name another store with --store"
             )
         if (refusal := self.refusal()) is not None:
             raise refusal
-        from lmsys_store.sources.viewer import ViewerSource
-
-        revision = None if state is None or any_revision or state.revision == EMPTYING else state.revision
-        return await ViewerSource.open(self.client, dataset, config, split, first=first, revision=revision)
+        source = self.viewer(state, _pinned(state, any_revision=any_revision))
+        await source.begin(first)
+        return source
 
     async def cached_files(self, state: StoreState | None, *, any_revision: bool = False) -> FileSource | None:
         """The data set where the Hub's own tools downloaded it, at the store's revision; None if it is not there whole."""
@@ -110,8 +106,7 @@ class Remote:
         if not self.has(state):
             return None
         folder = self.settings.hub_cache() / f"datasets--{dataset.replace('/', '--')}"
-        pinned = state is not None and not any_revision and state.revision != EMPTYING
-        revision = state.revision if state is not None and pinned else _head(folder)
+        revision = _pinned(state, any_revision=any_revision) or _head(folder)
         files = sorted((folder / "snapshots" / revision).rglob(f"{split}-*.parquet")) if revision else []
         if not files or len(files) < _shard_count(files[0]):
             return None
@@ -119,6 +114,11 @@ class Remote:
         source.name = f"the Hub's cache, {folder / 'snapshots' / str(revision)}"
         source.notes = [*source.notes, f"read from {source.name}: no network was used"]
         return source
+
+
+def _pinned(state: StoreState | None, *, any_revision: bool) -> str | None:
+    """The revision a store holds to; None where it may be any."""
+    return None if state is None or any_revision or state.revision == EMPTYING else state.revision
 
 
 def _head(folder: Path) -> str | None:

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from lmsys_store.errors import IncompleteResultError, QueryError, RemoteError, ResumeTokenError
-from lmsys_store.fallback import NO_ROWS, Access, Batch, Chain, PhaseName, Request, Start
+from lmsys_store.fallback import Chain
+from lmsys_store.phases import NO_ROWS, Access, Batch, PhaseName, Request, Start
 from lmsys_store.query import Query
 from lmsys_store.records import Conversation, Origin
 from lmsys_store.settings import Fallback
@@ -122,7 +123,7 @@ class Iteration:
         self._at = 0
         self._hold(NO_ROWS)
         self._page_size = FIRST_PAGE
-        self._begun = self._taken = 0 if position is None else position.count
+        self._taken = 0 if position is None else position.count
         self._before = -1 if position is None else position.last
         self._phase: PhaseName = "cache" if position is None else position.phase
         self._offset = 0 if position is None else position.offset

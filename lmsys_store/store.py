@@ -13,9 +13,10 @@ import anyio
 from lmsys_store import intervals
 from lmsys_store.errors import QueryError
 from lmsys_store.expressions import Expression, facet_of, field_name
-from lmsys_store.fallback import Access, covering_predicate
+from lmsys_store.fallback import covering_predicate
 from lmsys_store.ingest import OnInvalid, OnProgress, SyncReport
 from lmsys_store.intervals import Interval
+from lmsys_store.phases import Access
 from lmsys_store.query import Filters, Query
 from lmsys_store.records import Conversation
 from lmsys_store.remote import Remote

@@ -14,16 +14,16 @@ from lmsys_store.ingest import OnInvalid, OnProgress, SyncReport
 from lmsys_store.intervals import Interval
 from lmsys_store.query import Query
 from lmsys_store.remote import Remote
-from lmsys_store.sources.base import Source
+from lmsys_store.sources.base import REMOTE_ROWS, Source
 from lmsys_store.sources.where import remote_part
 from lmsys_store.storage.reader import EMPTYING, Reader, StoreState
 from lmsys_store.storage.writer import Writer
+from lmsys_store.tally import tally_of
 
 MANY_PAGED_ROWS: Final = 50_000
 """From so many rows on the data set's files are the quicker way."""
 _ROW_BYTES: Final = 3100
 """On disk, measured on 100,000 rows of the data set's shape, full-text index over prompts included."""
-_REMOTE_PAGE: Final = 100
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,11 @@ class SyncJob:
         """Sync from a source that is open already, and close it."""
         try:
             state = await self.reader.state()
-            asked = Interval(0, _smallest(source.total_rows, self.limit))
+            asked = Interval(0, intervals.earliest(source.total_rows, self.limit))
             covered = [] if self.restart else await self.reader.coverage()
             lacking = intervals.size(intervals.missing(asked, covered))
-            await self._tell(source, lacking, intervals.size([asked]) - lacking, None)
+            known = asked.stop < intervals.UNKNOWN_END
+            await self._tell(source, lacking if known else None, asked.stop - lacking)
             if self.dry_run:
                 return self._nothing_done(source, lacking == 0)
             await self._empty(source, state)
@@ -89,7 +90,9 @@ class SyncJob:
             return await self.of_source(cached)
         missing = await self._missing(state, self.limit)
         if not missing:
-            return SyncReport(0, 0, _smallest(state.total_rows if state else 0, self.limit), 0, 0.0, 0, 0, True)
+            return SyncReport(
+                0, 0, intervals.earliest(state.total_rows if state else 0, self.limit), 0, 0.0, 0, 0, True
+            )
         source = await self.remote.open(state, missing[0], any_revision=self.restart)
         return await self.of_source(source)
 
@@ -105,17 +108,17 @@ class SyncJob:
         if state is not None and not self.restart:
             if not await self._missing(state) or await covering_predicate(self.reader, query) is not None:
                 return SyncReport(0, 0, await self.reader.count(query, state), 0, 0.0, 0, 0, True)
-            held = await ingest.tally_of(self.reader, part.expression, part.where, "")
+            held = await tally_of(self.reader, part.expression, part.where, "")
             if held.covers(self.limit):
                 return SyncReport(0, 0, held.done_rows, 0, 0.0, 0, 0, True)
         source = await self.remote.open(state, Interval(0, 1), any_revision=self.restart)
         try:
             if Query(part.expression).digest != query.digest:
                 source.notes.append(f"fetched by what the remote can filter: {Query(part.expression)}")
-            tally = await ingest.tally_of(self.reader, part.expression, part.where, source.name)
+            tally = await tally_of(self.reader, part.expression, part.where, source.name)
             if not tally.covers(self.limit):
-                total = _smallest((await source.some_matches(part.where, 0, length=0)).total, self.limit)
-                await self._tell(source, max(total - tally.done_rows, 0), tally.done_rows, part.where)
+                total = intervals.earliest((await source.some_matches(part.where, 0, length=0)).total, self.limit)
+                await self._tell(source, max(total - tally.done_rows, 0), tally.done_rows, filtered=True)
             if self.dry_run:
                 return self._nothing_done(source, tally.covers(self.limit))
             await self._empty(source, state)
@@ -135,8 +138,8 @@ class SyncJob:
     async def _missing(self, state: StoreState | None, limit: int | None = None) -> list[Interval]:
         """What is missing of the first ``limit`` rows, as far as the store knows the split's size."""
         if state is None or self.restart or state.revision == EMPTYING:
-            return [Interval(0, _smallest(None, limit))]
-        asked = Interval(0, _smallest(state.total_rows, limit))
+            return [Interval(0, intervals.earliest(None, limit))]
+        asked = Interval(0, intervals.earliest(state.total_rows, limit))
         return intervals.missing(asked, await self.reader.coverage())
 
     async def _empty(self, source: Source, state: StoreState | None) -> None:
@@ -156,25 +159,23 @@ class SyncJob:
         seconds = time.monotonic() - self._started
         return SyncReport(0, 0, 0, 0, seconds, source.requests, 0, complete, tuple(source.notes))
 
-    async def _tell(self, source: Source, rows: int, held: int, where: str | None) -> None:
+    async def _tell(self, source: Source, rows: int | None, held: int, *, filtered: bool = False) -> None:
         if self.on_plan is None:
             return
-        totals = await self.reader.totals()
-        stored = totals["rows"]
-        known = rows < _UNKNOWN_ROWS
+        stored = (await self.reader.totals())["rows"]
         paged = source.requests > 0
-        requests = -(-rows // _REMOTE_PAGE) if paged and known else None
+        requests = -(-rows // REMOTE_ROWS) if paged and rows is not None else None
         row_bytes = self.path.stat().st_size / stored if stored > 1000 else _ROW_BYTES
         plan = SyncPlan(
             source=source.name,
-            rows=rows if known else None,
+            rows=rows,
             held=held,
             requests=requests,
             minutes=None if requests is None else self._minutes(requests),
-            disk_bytes=round(rows * row_bytes) if known else None,
+            disk_bytes=None if rows is None else round(rows * row_bytes),
             free_bytes=shutil.disk_usage(self.path.parent).free,
             drops=stored if self.restart else 0,
-            notes=self._quicker(source, rows) if paged and known and where is None else (),
+            notes=_quicker(source, rows) if paged and rows is not None and not filtered else (),
         )
         self.on_plan(plan)
 
@@ -183,18 +184,9 @@ class SyncJob:
         elapsed = time.monotonic() - self._started
         return requests * elapsed / max(self.remote.client.allowed, 1) / 60
 
-    def _quicker(self, source: Source, rows: int) -> tuple[str, ...]:
-        if rows <= MANY_PAGED_ROWS:
-            return ()
-        dataset = source.identity.dataset
-        return (
-            f"{rows:,} rows are quicker as files: hf download {dataset} --repo-type dataset, then lmsys-store sync",
-        )
 
-
-_UNKNOWN_ROWS: Final = 2**60
-
-
-def _smallest(*ends: int | None) -> int:
-    """The smallest of the ends that are known."""
-    return min((end for end in ends if end is not None), default=2**62)
+def _quicker(source: Source, rows: int) -> tuple[str, ...]:
+    if rows <= MANY_PAGED_ROWS:
+        return ()
+    dataset = source.identity.dataset
+    return (f"{rows:,} rows are quicker as files: hf download {dataset} --repo-type dataset, then lmsys-store sync",)

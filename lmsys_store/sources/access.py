@@ -5,6 +5,7 @@ from typing import Final
 
 from lmsys_store.errors import (
     DatasetNotFoundError,
+    OfflineError,
     RemoteError,
     RemoteUnavailableError,
     TermsNotAcceptedError,
@@ -26,6 +27,13 @@ class Verdict:
 
     status: int
     code: str
+
+
+def offline(settings: Settings) -> OfflineError | None:
+    """The error of asking where the settings forbid it; None where they do not."""
+    if not settings.offline:
+        return None
+    return OfflineError("HF_HUB_OFFLINE is set: the remote is not asked; unset it, or read what the store holds")
 
 
 def denial(dataset: str, settings: Settings, code: str, verdict: Verdict | None) -> RemoteError:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 PAGE_ROWS: Final = 1000
+REMOTE_ROWS: Final = 100
+"""The most rows the dataset viewer gives in one answer."""
 LMSYS_DATASET: Final = "lmsys/lmsys-chat-1m"
 LMSYS_LICENCE: Final = "LMSYS-Chat-1M Dataset License Agreement"
 LMSYS_LICENCE_URL: Final = "https://huggingface.co/datasets/lmsys/lmsys-chat-1m"
@@ -64,6 +66,12 @@ class Matches:
     total: int
     partial: bool
     byte_count: int
+
+    def follow(self, last_row: int, total: int | None) -> bool:
+        """Whether these are the matches after ``last_row``, all that can be, of the same number: else some may have slipped."""
+        whole = len(self.rows) == min(self.asked, max(self.total - self.offset, 0))
+        same = total in (None, self.total) and not self.partial
+        return whole and same and all(row_index > last_row for row_index, _ in self.rows)
 
 
 class Source(Protocol):

@@ -18,7 +18,6 @@ from yarl import URL
 
 from lmsys_store.errors import (
     AccessError,
-    OfflineError,
     RemoteAnswerError,
     RemoteError,
     RemoteUnavailableError,
@@ -113,8 +112,8 @@ class RemoteClient:
         Raises:
             RemoteError: of the kind that says what to do.
         """
-        if self.settings.offline:
-            raise OfflineError("HF_HUB_OFFLINE is set: the remote is not asked; unset it, or read what the store holds")
+        if (refusal := access.offline(self.settings)) is not None:
+            raise refusal
         key = (endpoint, tuple(sorted((name, str(value)) for name, value in params.items())), poll)
         if recent and (answer := self._recent_answer(key)) is not None:
             return answer

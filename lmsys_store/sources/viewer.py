@@ -16,21 +16,19 @@ from lmsys_store.errors import (
     RevisionChangedError,
     SourceSchemaError,
 )
-from lmsys_store.intervals import Interval, missing
+from lmsys_store.intervals import Interval, merged, missing
 from lmsys_store.rows import REQUIRED_COLUMNS
-from lmsys_store.sources.base import BrokenRow, Identity, Matches, Page
+from lmsys_store.sources.base import REMOTE_ROWS, BrokenRow, Identity, Matches, Page
 from lmsys_store.sources.client import Answer, RemoteClient
 from lmsys_store.sources.retry import TooBigError
 
 T = TypeVar("T")
-VIEWER_ROWS: Final = 100
-"""The most rows the viewer gives in one answer."""
 _MOST_ASKED: Final = 4
 """How often rows are asked for that an answer should have held, and a page whose revision is another."""
 
 
 class ViewerSource:
-    """A split as the dataset viewer serves it; build it with :meth:`open`, which fetches the first page."""
+    """A split as the dataset viewer serves it. Nothing is asked before :meth:`begin`, or before rows or matches are wanted."""
 
     def __init__(self, client: RemoteClient, dataset: str, config: str, split: str, revision: str | None) -> None:
         self._client = client
@@ -47,44 +45,36 @@ class ViewerSource:
         self.shares = False
         """Whether an answer that another reader got a moment ago will do."""
 
-    @classmethod
-    async def open(
-        cls,
-        client: RemoteClient,
-        dataset: str,
-        config: str,
-        split: str,
-        *,
-        first: Interval,
-        revision: str | None = None,
-    ) -> "ViewerSource":
+    async def begin(self, wanted: Interval) -> None:
         """Fetch the first page of an interval; sizes and splits are asked beside it and validate it later.
 
         Raises:
             RemoteError: no access, no such split, or no answer.
-            RevisionChangedError: the remote has another revision than ``revision``, and keeps to it.
+            RevisionChangedError: the remote has another revision than this source's, and keeps to it.
         """
-        source = cls(client, dataset, config, split, revision)
-        asked = Interval(first.start, min(first.start + VIEWER_ROWS, first.stop))
-        page = asyncio.create_task(source.span(asked))
+        asked = Interval(wanted.start, min(wanted.start + REMOTE_ROWS, wanted.stop))
+        page = asyncio.create_task(self.span(asked))
         await asyncio.sleep(0)  # the page is first in line
-        splits = asyncio.create_task(source._splits())
-        source._beside = [asyncio.create_task(source._check_size()), asyncio.create_task(_quietly(splits))]
+        splits = asyncio.create_task(self._splits())
+        self._beside = [asyncio.create_task(self._check_size()), asyncio.create_task(_quietly(splits))]
         try:
-            source._first = asked, await page
+            self._first = asked, await page
         except RemoteError as error:
             known = await _quietly(splits)
-            await source.aclose()
-            if known and (config, split) not in known:
-                names = ", ".join(f"{one}/{other}" for one, other in sorted(known))
-                text = f"{dataset} has no split {config}/{split}; it has: {names}"
-                raise DatasetNotFoundError(text) from error
+            await self.aclose()
+            self._refuse_unknown_split(known or set(), error)
             raise
         except BaseException:
             page.cancel()
-            await source.aclose()
+            await self.aclose()
             raise
-        return source
+
+    def _refuse_unknown_split(self, known: set[tuple[str, str]], error: RemoteError) -> None:
+        """Raise what the remote cannot say itself: it calls an unknown split an unexpected error."""
+        dataset, config, split = self._place.values()
+        if known and (config, split) not in known:
+            names = ", ".join(f"{one}/{other}" for one, other in sorted(known))
+            raise DatasetNotFoundError(f"{dataset} has no split {config}/{split}; it has: {names}") from error
 
     @property
     def identity(self) -> Identity:
@@ -122,8 +112,8 @@ class ViewerSource:
         for start, stop in wanted:
             at = start
             while at < stop and (self.total_rows is None or at < self.total_rows):
-                yield Interval(at, min(at + VIEWER_ROWS, stop))
-                at += VIEWER_ROWS
+                yield Interval(at, min(at + REMOTE_ROWS, stop))
+                at += REMOTE_ROWS
 
     async def _take_or_ask(self, span: Interval) -> Sequence[Page]:
         first, self._first = self._first, None
@@ -165,11 +155,11 @@ class ViewerSource:
         """The rows that satisfy a ``where``, from one of them on, in row order."""
         first = await self.some_matches(where, offset)
         yield first
-        later = range(offset + VIEWER_ROWS, first.total, VIEWER_ROWS)
+        later = range(offset + REMOTE_ROWS, first.total, REMOTE_ROWS)
         async for found in _in_order((self.some_matches(where, at) for at in later), self._client):
             yield found
 
-    async def some_matches(self, where: str, offset: int, length: int = VIEWER_ROWS, *, poll: bool = True) -> Matches:
+    async def some_matches(self, where: str, offset: int, length: int = REMOTE_ROWS, *, poll: bool = True) -> Matches:
         """Up to 100 matches; with ``length=0`` their number alone.
 
         Raises:
@@ -195,7 +185,7 @@ class ViewerSource:
         """
         for attempt in range(_MOST_ASKED):
             answer = await self._client.get(
-                endpoint, {**self._place, **params}, poll=poll, recent=self.shares and attempt == 0 and fresh is False
+                endpoint, {**self._place, **params}, poll=poll, recent=self.shares and attempt == 0 and not fresh
             )
             self._revision = self._revision or answer.revision or "unknown"
             if answer.revision in (None, self._revision):
@@ -324,14 +314,8 @@ def _column_names(features: object) -> list[str]:
 
 
 def _runs(row_indexes: Iterable[int]) -> list[Interval]:
-    """Ascending row indexes as intervals."""
-    runs: list[Interval] = []
-    for row_index in sorted(row_indexes):
-        if runs and runs[-1].stop == row_index:
-            runs[-1] = Interval(runs[-1].start, row_index + 1)
-        else:
-            runs.append(Interval(row_index, row_index + 1))
-    return runs
+    """Row indexes as few ascending intervals."""
+    return merged((row_index, row_index + 1) for row_index in row_indexes)
 
 
 def _cut(page: Page, stop: int) -> Page:

@@ -148,3 +148,8 @@ def messages_json(row: CheckedRow) -> str:
 def fts_columns(prompts: Sequence[str], replies: Sequence[str], *, index_replies: bool) -> tuple[str, str]:
     """What the full-text index holds of a conversation; the same values remove it again."""
     return index_text(prompts), index_text(replies) if index_replies else ""
+
+
+def now() -> str:
+    """The time as it is stored: ISO 8601 text, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -11,7 +11,7 @@ import anyio
 from filelock import FileLock, Timeout
 
 from lmsys_store.errors import StoreLockedError, StoreReadOnlyError
-from lmsys_store.storage.writer import now
+from lmsys_store.storage.codec import now
 
 _POLL_SECONDS: Final = 0.05
 

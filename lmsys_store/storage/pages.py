@@ -11,7 +11,7 @@ from typing import Any, Final
 from lmsys_store.intervals import Interval
 from lmsys_store.records import CheckedRow
 from lmsys_store.storage.codec import CONVERSATION_COLUMNS, columns_of, fts_columns, messages_json
-from lmsys_store.storage.reader import Reject
+from lmsys_store.storage.reader import Predicate, Reject
 
 TEXT_COLUMNS: Final = ("row_index", "messages", "maxima")
 MODERATION_COLUMNS: Final = ("row_index", "flags", "scores")
@@ -40,6 +40,8 @@ class PreparedPage:
     rejects: Sequence[Reject] = ()
     digest: str = ""
     byte_count: int = field(default=0)
+    progress: Predicate | None = None
+    """How far a predicate is fetched with this page, if it is one of matches."""
 
     @property
     def messages(self) -> Sequence[str]:

@@ -8,31 +8,25 @@ times as much a row.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Table, func, insert, select, text, update
 from sqlalchemy.schema import CreateIndex, DropIndex
 
 from lmsys_store.intervals import Interval, missing
 from lmsys_store.query import Query
+from lmsys_store.storage import removal
 from lmsys_store.storage.codec import (
     CONVERSATION_COLUMNS,
-    conversation_of,
-    fts_columns,
-    select_conversations,
+    now,
 )
-from lmsys_store.storage.compile import compile_query
 from lmsys_store.storage.engine import Database
 from lmsys_store.storage.pages import FTS_COLUMNS, MODERATION_COLUMNS, TEXT_COLUMNS, PreparedPage
-from lmsys_store.storage.reader import EMPTYING, Predicate, StoreState, read_state
-from lmsys_store.storage.schema import PAGE_SIZE
+from lmsys_store.storage.reader import StoreState, read_state
 from lmsys_store.storage.tables import (
     conversation,
-    conversation_text,
     coverage,
-    moderation,
     predicate,
     rejected_row,
     store,
@@ -40,7 +34,6 @@ from lmsys_store.storage.tables import (
     tombstone,
 )
 
-DELETE_BATCH: Final = 1000
 KEEP_SECONDS: Final = 1.0
 """How long a select waits for the write lock, to keep what it fetched."""
 BULK_ROWS: Final = 10_000
@@ -74,11 +67,6 @@ def _insert_sql(table: str, columns: tuple[str, ...], size: int, with_seq: bool)
     return f"INSERT INTO {table} ({names}) VALUES {rows}"
 
 
-_DELETE_FTS: Final = (
-    "INSERT INTO conversation_fts(conversation_fts, rowid, prompts, replies) VALUES ('delete', ?, ?, ?)"
-)
-
-
 @dataclass(frozen=True)
 class Stored:
     """What a page's transaction added; rows held already, or deleted for good, are skipped."""
@@ -90,11 +78,6 @@ class Stored:
 
 
 NOTHING_STORED: Final = Stored(0, 0, 0, 0)
-
-
-def now() -> str:
-    """The time as ISO 8601 text, UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class Writer:
@@ -123,19 +106,9 @@ class Writer:
 
     async def store_page(self, page: PreparedPage, run_id: int) -> Stored:
         """Store one page; what of it is held or deleted already is left alone, so storing it twice changes nothing."""
-        return await self._database.write(
-            lambda connection: _counted(connection, run_id, _store_page(connection, page))
-        )
+        return await self._database.write(lambda connection: _counted(connection, run_id, _store(connection, page)))
 
-    async def store_matches(self, page: PreparedPage, progress: Predicate, run_id: int) -> Stored:
-        """Store one page of a predicate's matches, and how far the predicate is fetched now."""
-
-        def operation(connection: Connection) -> Stored:
-            return _counted(connection, run_id, _store_matches(connection, page, progress))
-
-        return await self._database.write(operation)
-
-    async def keep(self, page: PreparedPage, progress: Predicate | None, state: StoreState) -> Stored:
+    async def keep(self, page: PreparedPage, state: StoreState) -> Stored:
         """Store what a select fetched, in one short transaction beside whatever else writes.
 
         Raises:
@@ -146,9 +119,7 @@ class Writer:
             held = _entered(connection, state)
             if (held.revision, held.generation) != (state.revision, state.generation):
                 return NOTHING_STORED  # the store was filled anew meanwhile
-            return (
-                _store_matches(connection, page, progress) if page.interval is None else _store_page(connection, page)
-            )
+            return _store(connection, page)
 
         return await self._database.write(operation, busy_seconds=KEEP_SECONDS)
 
@@ -158,27 +129,10 @@ class Writer:
         In short batches; until the last of them the revision is empty, so that whoever finds it so goes on emptying.
         """
 
-        def begin(connection: Connection) -> None:
-            emptied = {"revision": EMPTYING, "generation": store.c.generation + 1, "total_rows": None}
-            connection.execute(update(store).where(store.c.revision != EMPTYING).values(emptied))
-            for table in (coverage, predicate, rejected_row, tombstone):
-                connection.execute(delete(table))
-            connection.exec_driver_sql("INSERT INTO conversation_fts(conversation_fts) VALUES ('delete-all')")
-
-        def batch(connection: Connection) -> int:
-            indexes = connection.execute(select(conversation.c.row_index).limit(DELETE_BATCH)).scalars().all()
-            for table in (conversation, conversation_text, moderation):
-                connection.execute(delete(table).where(table.c.row_index.in_(indexes)))
-            return len(indexes)
-
-        def end(connection: Connection) -> None:
-            values = {"revision": state.revision, "total_rows": state.total_rows, "first_fetch": None}
-            connection.execute(update(store).values(values))
-
-        await self._database.write(begin)
-        while await self._database.write(batch):
+        await self._database.write(removal.begin_emptying)
+        while await self._database.write(removal.empty_batch):
             pass
-        await self._database.write(end)
+        await self._database.write(lambda connection: removal.end_emptying(connection, state))
 
     async def end(self, run_id: int, outcome: str, total_rows: int | None) -> None:
         """Close a sync run."""
@@ -207,11 +161,11 @@ class Writer:
 
         Each row leaves a tombstone; with ``forget`` its coverage is given up instead, so that a sync fetches it again.
         """
-        return await self._delete(lambda connection: _delete_batch(connection, query, reason, forget=forget))
+        return await self._delete(lambda connection: removal.delete_batch(connection, query, reason, forget=forget))
 
     async def delete_rejects(self, row_indexes: Sequence[int], reason: str) -> int:
         """Delete rejected rows, their raw text overwritten; each leaves a tombstone. Gives how many there were."""
-        return await self._delete(lambda connection: _delete_rejects(connection, row_indexes, reason))
+        return await self._delete(lambda connection: removal.delete_rejects(connection, row_indexes, reason))
 
     async def _delete(self, delete_batch: Callable[[Connection], int]) -> int:
         """Delete batch after batch until one is empty; nothing of what went can be read from the file afterwards."""
@@ -221,7 +175,7 @@ class Writer:
             while batch := await self._database.write(delete_batch):
                 deleted += batch
             if deleted:
-                await self._database.write(_clean_free_space)
+                await self._database.write(removal.clean_free_space)
         finally:
             await self._database.write(lambda connection: connection.exec_driver_sql("PRAGMA secure_delete = OFF"))
         await self._database.maintain("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -257,13 +211,16 @@ def _entered(connection: Connection, state: StoreState) -> StoreState:
     return held
 
 
-def _store_page(connection: Connection, page: PreparedPage) -> Stored:
-    assert page.interval is not None
-    gaps = missing(page.interval, _overlapping(connection, page.interval))
+def _store(connection: Connection, page: PreparedPage) -> Stored:
+    return _store_matches(connection, page) if page.interval is None else _store_span(connection, page, page.interval)
+
+
+def _store_span(connection: Connection, page: PreparedPage, interval: Interval) -> Stored:
+    gaps = missing(interval, _overlapping(connection, interval))
     if not gaps:
         return Stored(0, 0, len(page.row_indexes) + len(page.rejects), 0)
     wanted = None
-    if gaps != [page.interval]:
+    if gaps != [interval]:
         wanted = {row_index for start, stop in gaps for row_index in range(start, stop)}
     fresh, seq = _insert_fresh(connection, page, wanted)
     for start, stop in gaps:
@@ -272,8 +229,9 @@ def _store_page(connection: Connection, page: PreparedPage) -> Stored:
     return _stored(page, fresh)
 
 
-def _store_matches(connection: Connection, page: PreparedPage, progress: Predicate | None) -> Stored:
+def _store_matches(connection: Connection, page: PreparedPage) -> Stored:
     fresh, seq = _insert_fresh(connection, page, None)
+    progress = page.progress
     if progress is None:
         return _stored(page, fresh)
     held = connection.execute(select(predicate).where(predicate.c.expression == progress.expression)).one_or_none()
@@ -338,76 +296,6 @@ def _next_seq(connection: Connection) -> int:
     first = func.coalesce(store.c.first_fetch, now())
     raised = update(store).values(seq=store.c.seq + 1, last_fetch=now(), first_fetch=first).returning(store.c.seq)
     return int(connection.execute(raised).scalar_one())
-
-
-def _delete_batch(connection: Connection, query: Query, reason: str, *, forget: bool) -> int:
-    state = read_state(connection)
-    if state is None:
-        return 0
-    where = compile_query(query.expression, replies_indexed=state.index_replies)
-    selected = select_conversations(with_moderation=False).where(where).limit(DELETE_BATCH)
-    chats = [conversation_of(row, state.origin) for row in connection.execute(selected).all()]
-    if not chats:
-        return 0
-    entries = [
-        (chat.row_index, *fts_columns(chat.prompts, chat.replies, index_replies=state.index_replies)) for chat in chats
-    ]
-    connection.exec_driver_sql(_DELETE_FTS, entries)
-    indexes = [chat.row_index for chat in chats]
-    for table in (conversation, conversation_text, moderation):
-        connection.execute(delete(table).where(table.c.row_index.in_(indexes)))
-    if forget:
-        _uncover(connection, indexes)
-        connection.execute(delete(predicate))  # which of them the rows belong to is not known
-    else:
-        _bury(connection, indexes, reason)
-    return len(chats)
-
-
-def _delete_rejects(connection: Connection, row_indexes: Sequence[int], reason: str) -> int:
-    found: list[int] = []
-    for at in range(0, len(row_indexes), DELETE_BATCH):
-        doomed = rejected_row.c.row_index.in_(row_indexes[at : at + DELETE_BATCH])
-        found += connection.execute(delete(rejected_row).where(doomed).returning(rejected_row.c.row_index)).scalars()
-    if found:
-        _bury(connection, found, reason)
-    return len(found)
-
-
-def _bury(connection: Connection, row_indexes: Sequence[int], reason: str) -> None:
-    seq = int(connection.execute(select(store.c.seq)).scalar_one())
-    at = now()
-    rows = [{"row_index": row_index, "seq": seq, "reason": reason, "deleted_at": at} for row_index in row_indexes]
-    connection.execute(insert(tombstone), rows)
-
-
-def _uncover(connection: Connection, row_indexes: Sequence[int]) -> None:
-    """Cut single rows out of the coverage map; the rest of each interval stays covered."""
-    for row_index in row_indexes:
-        where = (coverage.c.start <= row_index) & (coverage.c.stop > row_index)
-        held = connection.execute(select(coverage).where(where)).mappings().one_or_none()
-        if held is None:
-            continue
-        connection.execute(delete(coverage).where(coverage.c.start == held["start"]))
-        for gap in missing((held["start"], held["stop"]), [(row_index, row_index + 1)]):
-            connection.execute(insert(coverage).values(dict(held) | {"start": gap.start, "stop": gap.stop}))
-
-
-def _clean_free_space(connection: Connection) -> None:
-    """Leave no trace of deleted texts: one fresh segment for the full-text index, zeros in every free page.
-
-    Until then a deleted text's words lie in older segments, and in pages that merges freed while secure_delete was off.
-    """
-    connection.exec_driver_sql("INSERT INTO conversation_fts(conversation_fts) VALUES ('optimize')")
-    free = int(connection.exec_driver_sql("PRAGMA freelist_count").scalar_one())
-    connection.exec_driver_sql("CREATE TABLE free_space (zeros BLOB)")
-    for first in range(0, free, _FREE_PAGES_A_BLOB):
-        size = min(_FREE_PAGES_A_BLOB, free - first) * PAGE_SIZE
-        connection.exec_driver_sql("INSERT INTO free_space VALUES (zeroblob(?))", (size,))
-    connection.exec_driver_sql("DROP TABLE free_space")
-
-
-_FREE_PAGES_A_BLOB: Final = 4096
 
 
 def raw_json(row: object) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from lmsys_store import Query, seeds
 from lmsys_store.errors import DatasetMismatchError, IncompleteResultError
-from lmsys_store.fallback import MockRowsWarning
+from lmsys_store.phases import MockRowsWarning
 from tests.chain.conftest import HELD, ROWS, Stores
 from tests.chain.stores import FILTERED, chats_of, in_chain_order, indexes, matching, offline, store_of
 from tests.standin import StandIn, serving

@@ -17,7 +17,7 @@ from lmsys_store.errors import (
     RevisionChangedError,
     TokenMissingError,
 )
-from lmsys_store.fallback import MockRowsWarning, _seeds
+from lmsys_store.phases import MockRowsWarning, seed_conversations
 from lmsys_store.settings import Fallback
 from tests.chain.conftest import ROWS, SPANS, Stores
 from tests.chain.stores import FILTERED, OTHER, SCANNED, in_chain_order, matching, store_of
@@ -135,7 +135,7 @@ async def test_every_cell_of_the_chain(
 ) -> None:  # fmt: skip
     if remote == "no access":
         monkeypatch.delenv("HF_TOKEN")
-    wanted = expected(fallback, cache, remote, QUERIES[query], chats, await _seeds())
+    wanted = expected(fallback, cache, remote, QUERIES[query], chats, await seed_conversations())
     found = await outcome(stores(cache), fallback, remote, QUERIES[query])
     assert found == wanted
     if not wanted.complete:
@@ -161,7 +161,7 @@ async def test_completeness_that_is_required_is_kept_or_its_lack_raised(
     """The same rows as without, and then an error in every cell that is not complete."""
     if remote == "no access":
         monkeypatch.delenv("HF_TOKEN")
-    wanted = expected(fallback, cache, remote, SCANNED, chats, await _seeds())
+    wanted = expected(fallback, cache, remote, SCANNED, chats, await seed_conversations())
     found = await outcome(stores(cache), fallback, remote, SCANNED, require_complete=True)
     if not wanted.complete and wanted.error is None:
         wanted.error, wanted.complete = IncompleteResultError, None

@@ -20,7 +20,7 @@ ROOT = Path(lmsys_store.__file__).parent
 PURE = {"errors", "records", "rows", "vocabulary", "search", "expressions", "query", "intervals", "implication"}
 STORAGE = PURE | {"storage"}
 INGEST = STORAGE | {"sources.base"}
-STORE = INGEST | {"settings", "sources", "ingest", "remote", "fallback", "results", "syncing"}
+STORE = INGEST | {"settings", "sources", "ingest", "remote", "tally", "phases", "fallback", "results", "syncing"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -36,11 +36,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sources": PURE | {"settings", "sources"},
     "storage": STORAGE,
     "convert": PURE | {"convert"},
-    "ingest": INGEST,
-    "syncing": INGEST | {"settings", "sources", "ingest", "remote", "fallback"},
+    "ingest": INGEST | {"tally"},
+    "syncing": INGEST | {"settings", "sources", "ingest", "remote", "tally", "fallback"},
     "remote": INGEST | {"settings", "sources"},
-    "fallback": INGEST | {"settings", "sources", "ingest", "remote"},
-    "results": INGEST | {"settings", "fallback"},
+    "tally": INGEST,
+    "phases": INGEST | {"settings", "sources", "ingest", "remote", "tally"},
+    "fallback": INGEST | {"settings", "phases"},
+    "results": INGEST | {"settings", "phases", "fallback"},
     "store": STORE,
     "blocking": STORE | {"store"},
     "cli": STORE | {"store", "blocking", "convert", "cli"},
