@@ -24,12 +24,13 @@ from lmsys_store.expressions import Expression
 from lmsys_store.ingest import SyncReport
 from lmsys_store.query import Filters, Query
 from lmsys_store.records import Conversation
+from lmsys_store.reports import Explanation, StoreStatus
 from lmsys_store.results import AsyncResults, Iteration, ResultsBase
 from lmsys_store.settings import Fallback, Settings
 from lmsys_store.sources.base import Source
 from lmsys_store.storage.check import CheckReport
 from lmsys_store.storage.reader import Reject
-from lmsys_store.store import AsyncStore, Explanation, StoreStatus, SyncOptions
+from lmsys_store.store import AsyncStore, SyncOptions
 
 T = TypeVar("T")
 _EXIT_SECONDS: Final = 5.0

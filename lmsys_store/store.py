@@ -3,33 +3,30 @@
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack, get_args
 
 import anyio
 
-from lmsys_store import intervals
+from lmsys_store import reports
 from lmsys_store.errors import QueryError
 from lmsys_store.expressions import Expression, facet_of, field_name
-from lmsys_store.fallback import covering_predicate
 from lmsys_store.ingest import OnInvalid, OnProgress, SyncReport
-from lmsys_store.intervals import Interval
 from lmsys_store.phases import Access
 from lmsys_store.query import Filters, Query
 from lmsys_store.records import Conversation
 from lmsys_store.remote import Remote
+from lmsys_store.reports import Explanation, StoreStatus
 from lmsys_store.results import AsyncResults, Position, Selection
 from lmsys_store.settings import Fallback, Settings, store_path
 from lmsys_store.sources.base import Source
 from lmsys_store.sources.files import FileSource
-from lmsys_store.sources.where import remote_part, without
 from lmsys_store.storage import lock
 from lmsys_store.storage.check import CheckReport, check
 from lmsys_store.storage.engine import Database
 from lmsys_store.storage.purge import purge_files
-from lmsys_store.storage.reader import Predicate, Reader, Reject
+from lmsys_store.storage.reader import Reader, Reject
 from lmsys_store.storage.writer import Writer
 from lmsys_store.syncing import SyncJob, SyncPlan
 
@@ -49,55 +46,6 @@ class SyncOptions(TypedDict, total=False):
     on_plan: Callable[[SyncPlan], None] | None
     on_progress: OnProgress | None
     wait: float
-
-
-@dataclass(frozen=True)
-class StoreStatus:
-    """What a store holds. Before the first sync all that describes a data set is None."""
-
-    path: Path
-    dataset: str | None
-    config: str | None
-    split: str | None
-    revision: str | None
-    licence: str | None
-    licence_url: str | None
-    rows: int
-    total_rows: int | None
-    rejected: int
-    reject_reasons: dict[str, int]
-    deleted: int
-    turn_mismatches: int
-    coverage: tuple[Interval, ...]
-    covered_percent: float | None
-    predicates: tuple[Predicate, ...]
-    complete: bool
-    index_replies: bool
-    labels_version: str | None
-    first_fetch: str | None
-    last_fetch: str | None
-    last_sync: str | None
-    size_bytes: int
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """How a query will be answered: what it means, what the index serves, what the store can promise, what the remote is asked.
-
-    ``where`` is the part of the query that the remote's filter understands, ``local`` the part that it does not; ``remote``
-    the request that brings missing rows, empty where none is needed or possible.
-    """
-
-    query: str
-    plan: tuple[str, ...] = ()
-    indexes: tuple[str, ...] = ()
-    full_text: bool = False
-    complete: bool = False
-    remote: str = ""
-    where: str = ""
-    local: str = ""
-    missing_rows: int | None = None
-    notes: tuple[str, ...] = ()
 
 
 class AsyncStore:
@@ -246,66 +194,11 @@ class AsyncStore:
         self, query: Query | Expression | None = None, *conditions: Query | Expression, **filters: Unpack[Filters]
     ) -> Explanation:
         """How a query will be answered, without answering it, and without asking the remote."""
-        whole = _whole(query, conditions, filters)
-        state = await self._reader.state()
-        part = remote_part(whole.expression)
-        remote = ""
-        refusal = self._remote.refusal()
-        unasked = () if refusal is None else (str(refusal),)
-        if self._remote.has(state) and refusal is None:
-            most = self._remote.settings.max_remote_rows
-            remote = (
-                f"/filter where {part.where}" if part else "/rows" if whole == Query() else f"/rows, at most {most:,}"
-            )
-        shape = Explanation(str(whole), remote=remote, where=part.where, local=str(without(whole.expression, part)))
-        if state is None:
-            return replace(shape, notes=("the store is empty: fill it with sync", *unasked))
-        plan = await self._reader.plan(whole, state)
-        covering = await covering_predicate(self._reader, whole)
-        missing = intervals.missing((0, state.total_rows or 0), await self._reader.coverage())
-        complete = covering is not None or (state.total_rows is not None and not missing)
-        return replace(
-            shape,
-            plan=tuple(plan),
-            indexes=tuple(word for line in plan for word in line.split() if word.startswith("ix_")),
-            full_text=any("conversation_fts" in line for line in plan),
-            complete=complete,
-            remote="" if complete else shape.remote,
-            missing_rows=0 if complete else intervals.size(missing),
-            notes=(*self._database.notes, *await self._reader.unknown_values(whole), *(() if complete else unasked)),
-        )
+        return await reports.explanation(self._access, _whole(query, conditions, filters))
 
     async def status(self) -> StoreStatus:
         """What the store holds."""
-        state = await self._reader.state()
-        totals = await self._reader.totals()
-        held = intervals.merged(await self._reader.coverage())
-        total = None if state is None else state.total_rows
-        return StoreStatus(
-            path=self.path,
-            dataset=None if state is None else state.dataset,
-            config=None if state is None else state.config,
-            split=None if state is None else state.split,
-            revision=None if state is None else state.revision,
-            licence=None if state is None else state.licence,
-            licence_url=None if state is None else state.licence_url,
-            rows=totals["rows"],
-            total_rows=total,
-            rejected=totals["rejected"],
-            reject_reasons=await self._reader.reject_reasons(),
-            deleted=totals["deleted"],
-            turn_mismatches=totals["turn_mismatches"],
-            coverage=tuple(held),
-            covered_percent=100 * intervals.size(held) / total if total else None,
-            predicates=tuple(await self._reader.predicates()),
-            complete=total is not None and not intervals.missing((0, total), held),
-            index_replies=state is not None and state.index_replies,
-            labels_version=None if state is None else state.labels_version,
-            first_fetch=None if state is None else state.first_fetch,
-            last_fetch=None if state is None else state.last_fetch,
-            last_sync=await self._reader.last_run(),
-            size_bytes=sum(part.stat().st_size for part in (self.path, Path(f"{self.path}-wal")) if part.exists()),
-        )
+        return await reports.status(self._access, self.path)
 
     async def rejects(self) -> AsyncIterator[Reject]:
         """The rows that failed validation, in row order, with the reason and the row as ASCII JSON."""

@@ -24,9 +24,9 @@ from lmsys_store.settings import store_path
 
 if TYPE_CHECKING:
     from lmsys_store.blocking import Results, Store
+    from lmsys_store.reports import StoreStatus
     from lmsys_store.settings import Fallback
     from lmsys_store.storage.reader import Predicate
-    from lmsys_store.store import StoreStatus
 
 ROWS_AT_A_TERMINAL = 20
 
@@ -42,93 +42,6 @@ def _fallback(given: "Fallback | None") -> "Fallback":
     from lmsys_store.settings import Settings
 
     return Settings().fallback if given is None else given
-
-
-@app.command()
-@boundary
-@with_filters
-def sync(
-    filters: dict[str, Any],
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[PATH...]", help="Parquet or JSON Lines: files, directories, globs. None: the remote."),
-    ] = None,
-    mock: Annotated[bool, typer.Option("--mock", help="Take the bundled mock seeds, to try things out.")] = False,
-    store: StoreOption = None,
-    dataset: Annotated[
-        str | None, typer.Option("--dataset", metavar="NAME", help="The data set's name, if the path does not say it.")
-    ] = None,
-    limit: LimitOption = None,
-    index_replies: Annotated[
-        bool, typer.Option("--index-replies", help="On a store's first sync: make replies searchable too.")
-    ] = False,
-    on_invalid: Annotated[
-        Literal["keep", "raise"], typer.Option("--on-invalid", help="Set invalid rows aside, or stop at the first.")
-    ] = "keep",
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Empty the store first, to fill it anew at the source's revision.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, and do nothing.")] = False,
-    concurrency: Annotated[
-        int | None, typer.Option("--concurrency", min=1, metavar="N", help="Requests in flight, at most (4).")
-    ] = None,
-    max_rate: Annotated[
-        float | None, typer.Option("--max-rate", min=0.001, metavar="R", help="Requests a second, at most.")
-    ] = None,
-    wait: Annotated[
-        float, typer.Option("--wait", min=0, metavar="SECONDS", help="Wait for another sync of this store.")
-    ] = 0.0,
-    json: JsonOption = False,
-) -> None:
-    """Fill the store: store what it lacks of the files, or of the remote, page by page. Run again to go on."""
-    from lmsys_store.blocking import Store
-    from lmsys_store.cli import display
-    from lmsys_store.query import Query
-    from lmsys_store.settings import Settings
-    from lmsys_store.sources.mock import seeds
-
-    if paths and mock:
-        fail("sync takes files (sync PATH...) or --mock for the bundled seeds, not both", 2)
-    sources: list[Any] = [seeds] if mock else list(paths or ())
-    given: dict[str, Any] = {"concurrency": concurrency, "max_rate": max_rate}
-    given |= {} if dataset is None or sources else {"dataset": dataset}
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    with Store(store, settings=settings) as opened, display.progress_bar("syncing") as show:
-        report = opened.sync(
-            *sources,
-            query=Query.of(**filters) if filters else None,
-            dataset=dataset,
-            limit=limit,
-            index_replies=index_replies,
-            on_invalid=on_invalid,
-            restart=restart,
-            dry_run=dry_run,
-            on_plan=lambda plan: display.notes(display.plan_lines(plan)) if dry_run or not sources else None,
-            on_progress=show,
-            wait=wait,
-        )
-        path = opened.path
-    display.notes(report.notes)
-    if json:
-        values = asdict(report)
-        shape = ("rows_added", "rows_rejected", "rows_skipped", "turn_mismatches", "seconds", "requests")
-        typer.echo(
-            display.json_line(
-                {key: values[key] for key in shape} | {"bytes": report.byte_count, "complete": report.complete}
-            )
-        )
-        return
-    if dry_run:
-        typer.echo("nothing was fetched: leave --dry-run out to carry the plan out")
-        return
-    rate = f" ({report.rows_added / report.seconds:,.0f} rows/s)" if report.rows_added else ""
-    typer.echo(
-        f"{report.rows_added:,} rows added, {report.rows_rejected:,} rejected, {report.rows_skipped:,} held already, "
-        f"in {report.seconds:.1f} s{rate}"
-    )
-    if report.rows_rejected:
-        typer.echo("why rows were rejected: lmsys-store status")
-    typer.echo(f"{'complete' if report.complete else 'not complete'}: {path}")
 
 
 @app.command()

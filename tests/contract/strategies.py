@@ -124,14 +124,20 @@ def _values(field: str) -> st.SearchStrategy[Any]:
 def conditions(draw: st.DrawFn, field: str, operator: str) -> Expression:
     """A condition of this field and operator, on values that rows may have."""
     values = _values(field)
+    if operator in ("contains", "startswith"):
+        return condition(field, operator, draw(values)[: draw(st.integers(0, 3))])
+    return draw(conditions_on(field, operator, values))
+
+
+@st.composite
+def conditions_on(draw: st.DrawFn, field: str, operator: str, values: st.SearchStrategy[Any]) -> Expression:
+    """A condition of this field and operator, on values of a strategy."""
     if operator == "is_null":
         return condition(field, operator, draw(st.booleans()))
     if operator == "between":
         return condition(field, operator, (draw(values), draw(values)))
     if operator == "in_":
         return condition(field, operator, draw(st.lists(values, max_size=3)))
-    if operator in ("contains", "startswith"):
-        return condition(field, operator, draw(values)[: draw(st.integers(0, 3))])
     return condition(field, operator, draw(values))
 
 

@@ -12,7 +12,8 @@ import pytest
 import typer
 
 from lmsys_store import cli
-from lmsys_store.cli import commands
+
+from lmsys_store.cli import syncing, commands  # isort: skip
 from tests.generated import write_parquet
 from tests.standin import GeneratedRows, StandIn, serving
 
@@ -66,7 +67,7 @@ def test_every_command_is_in_the_table_and_every_filter_is_named() -> None:
     text = README.read_text()
     program = typer.main.get_command(cli.app)
     names = list(program.commands)  # type: ignore[attr-defined]
-    assert names, commands
+    assert names, (syncing, commands)
     for name in names:
         assert f"| `lmsys-store {name}" in text, name
     query = program.commands["query"]  # type: ignore[attr-defined]

@@ -220,6 +220,8 @@ async def test_a_redirect_on_the_same_host_is_followed(store_path: Path, monkeyp
         where = f"/rows?dataset={DATASET}&config=default&split=train&offset=0&length=100"
         standin.script = Script(rule(redirect(where), endpoint="/rows"))
         await _sync(store_path, standin)
+        pages = [seen.status for seen in standin.log if seen.endpoint == "/rows"]
+        assert pages[:2] == [307, 200]
 
 
 @pytest.mark.parametrize("token", [SECRET, None])

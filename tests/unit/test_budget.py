@@ -147,6 +147,7 @@ def test_a_loop_that_closed_while_it_waited_does_not_keep_others_from_their_turn
         await asyncio.sleep(0)
         budget.leave()
         await _within(5, waiting)
+        assert waiting.done() and not waiting.cancelled()
 
     asyncio.run(budget.enter(one))
     asyncio.run(give_up())

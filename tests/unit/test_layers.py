@@ -20,7 +20,18 @@ ROOT = Path(lmsys_store.__file__).parent
 PURE = {"errors", "records", "rows", "vocabulary", "search", "expressions", "query", "intervals", "implication"}
 STORAGE = PURE | {"storage"}
 INGEST = STORAGE | {"sources.base"}
-STORE = INGEST | {"settings", "sources", "ingest", "remote", "tally", "phases", "fallback", "results", "syncing"}
+STORE = INGEST | {
+    "settings",
+    "sources",
+    "ingest",
+    "remote",
+    "tally",
+    "phases",
+    "fallback",
+    "results",
+    "reports",
+    "syncing",
+}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -42,6 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tally": INGEST,
     "phases": INGEST | {"settings", "sources", "ingest", "remote", "tally"},
     "fallback": INGEST | {"settings", "phases"},
+    "reports": INGEST | {"sources", "phases", "fallback"},
     "results": INGEST | {"settings", "phases", "fallback"},
     "store": STORE,
     "blocking": STORE | {"store"},

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lmsys_store.expressions import EVERYTHING, OPERATORS, And, Expression, Or, all_of, any_of, condition, walk
+from lmsys_store.expressions import EVERYTHING, OPERATORS, And, Expression, Or, all_of, any_of, walk
 from lmsys_store.query import Query, fields
 from lmsys_store.rows import conversation_from_row
 from lmsys_store.sources.where import RemotePart, remote_part
+from tests.contract.strategies import conditions_on
 from tests.contract.strategies import expressions as any_expressions
 from tests.standin.features import LMSYS
 from tests.standin.grammar import parse_where
@@ -62,14 +63,7 @@ def _conditions(draw: st.DrawFn) -> Expression:
     """A condition on one of the columns that the remote can filter by."""
     field = draw(st.sampled_from(list(_VALUES)))
     operator = draw(st.sampled_from(_OPERATORS.get(field, OPERATORS["text"])))
-    values = _VALUES[field]
-    if operator == "is_null":
-        return condition(field, operator, draw(st.booleans()))
-    if operator == "between":
-        return condition(field, operator, (draw(values), draw(values)))
-    if operator == "in_":
-        return condition(field, operator, draw(st.lists(values, max_size=3)))
-    return condition(field, operator, draw(values))
+    return draw(conditions_on(field, operator, _VALUES[field]))
 
 
 def _nested(leaves: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
