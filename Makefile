@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: demo test lint types bench stress migration clean
 
-demo: $(VENV)/base ## the main job on the bundled seeds, in a store of its own
+demo: $(VENV)/base ## the main job: stream, kill, go on, query offline, in stores of its own
 	@./examples/demo.sh $(BIN)
 
 test: $(VENV)/test ## all tests
