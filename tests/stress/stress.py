@@ -21,6 +21,7 @@ from pathlib import Path
 from lmsys_store import AsyncStore, Query, fields
 from lmsys_store.records import Conversation, Origin
 from lmsys_store.rows import conversation_from_row
+from lmsys_store.settings import Settings
 from tests import generated
 
 READERS = 3
@@ -64,7 +65,8 @@ class Stress:
     async def run(self, seconds: float) -> None:
         """Rounds of writes with reads beside them, until the time is over."""
         until = time.monotonic() + seconds
-        async with AsyncStore(self.path) as first, AsyncStore(self.path) as second:
+        alone = Settings(fallback="cache")  # an empty store has no rows: neither the remote's nor the seeds
+        async with AsyncStore(self.path, settings=alone) as first, AsyncStore(self.path, settings=alone) as second:
             while time.monotonic() < until:
                 writer = asyncio.create_task(self._write(first))
                 async with asyncio.TaskGroup() as group:
