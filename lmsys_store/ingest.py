@@ -358,7 +358,7 @@ def encoded(
 ) -> PreparedPage:
     """Encode valid rows as a page; ``rejects`` are looked at after the last of them."""
     prepared = prepared_page(interval, source, rows, index_replies=index_replies)
-    digest = hashlib.sha256("".join(prepared.messages).encode()).hexdigest()
+    digest = hashlib.sha256("".join(prepared.records).encode()).hexdigest()
     return replace(prepared, rejects=rejects, digest=digest, byte_count=byte_count)
 
 

@@ -71,23 +71,37 @@ class Moderation(Record):
 class ModerationSummary(NamedTuple):
     """The moderation of a whole conversation: any message for flags, the maximum over messages for scores.
 
-    The maxima are kept packed (11 little-endian float64, NaN for a score the source lacks): most readers never ask for them.
+    Kept packed, since most readers never ask for it: all messages' flags or-ed as one of PackedModeration's, then the maxima
+    as one message's scores.
     """
 
-    flagged: bool
-    category_bits: int
-    packed_maxima: bytes
+    packed: bytes
 
     @classmethod
     def of(cls, bits: int, maxima: Iterable[float | None]) -> "ModerationSummary":
         """The summary of all messages' flags, or-ed as in PackedModeration, and of each category's maximum."""
-        packed = _SCORES.pack(*(_NAN if value is None else value + 0.0 for value in maxima))  # no -0.0
-        return cls(bool(bits & FLAGGED_BIT), bits & ~FLAGGED_BIT, packed)
+        scores = _SCORES.pack(*(_NAN if value is None else value + 0.0 for value in maxima))  # no -0.0
+        return cls(_FLAGS.pack(bits) + scores)
+
+    @property
+    def bits(self) -> int:
+        """The flags of all messages, or-ed."""
+        return int.from_bytes(self.packed[: _FLAGS.size], "little")
+
+    @property
+    def flagged(self) -> bool:
+        """Whether any message was flagged."""
+        return self.bits >= FLAGGED_BIT
+
+    @property
+    def category_bits(self) -> int:
+        """Bit k: category k is true for any message."""
+        return self.bits & ~FLAGGED_BIT
 
     @property
     def raw_maxima(self) -> tuple[float, ...]:
         """The maxima as they are packed, NaN where the source lacks a score."""
-        return _SCORES.unpack(self.packed_maxima)
+        return _SCORES.unpack_from(self.packed, _FLAGS.size)
 
     @property
     def maxima(self) -> tuple[float | None, ...]:

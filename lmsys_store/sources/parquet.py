@@ -256,8 +256,7 @@ def _coded(offsets: list[int], flags: Any, matrix: Any) -> Iterable[CodedModerat
         for row, (begin, end, row_bits) in enumerate(zip(begins, offsets[1:], bits, strict=True)):
             packed = PackedModeration(flag_bytes[2 * begin : 2 * end], score_bytes[width * begin : width * end])
             row_maxima = maxima_bytes[width * row : width * (row + 1)]
-            summary = ModerationSummary(row_bits >= FLAGGED_BIT, row_bits & ~FLAGGED_BIT, row_maxima)
-            yield CodedModeration(packed, summary)
+            yield CodedModeration(packed, ModerationSummary(row_bits.to_bytes(2, "little") + row_maxima))
 
     return _Made(rows)
 

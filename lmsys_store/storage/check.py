@@ -99,7 +99,17 @@ def _table_problems(connection: Connection) -> list[str]:
     return problems
 
 
-_DERIVED: Final = (conversation.c.turn, conversation.c.prompt_chars, conversation.c.reply_chars, *_SCORES)
+_PLAIN: Final = (
+    "conversation_id", "model", "language", "turn", "source_turn", "redacted", "prompt_chars", "reply_chars",
+)  # fmt: skip
+"""Columns that filters read, and fields of the record: both say the same."""
+_DERIVED: Final = (
+    *(conversation.c[name] for name in _PLAIN),
+    conversation.c.flagged,
+    conversation.c.category_bits,
+    *_SCORES,
+)
+_NO_SUMMARY: Final = (None,) * (2 + len(_SCORES))
 _OUTCOMES = (conversation, rejected_row, tombstone)
 
 
@@ -135,14 +145,15 @@ def _row_problems(row: Any, state: StoreState, indexed: bytes | None) -> list[st
         return [f"row {row.row_index}: its text cannot be read"]
     summary, packed = chat.moderation_summary, chat.packed_moderation
     try:
-        maxima = (None,) * len(_SCORES) if summary is None else summary.maxima
+        summarised = _NO_SUMMARY if summary is None else (summary.flagged, summary.category_bits, *summary.maxima)
         summed = None if packed is None else packed.summary()
     except (TypeError, struct.error):
         return [f"row {row.row_index}: its moderation maxima or its moderation cannot be read"]
     problems = []
-    if (chat.turn, chat.prompt_chars, chat.reply_chars) != (row.turn, row.prompt_chars, row.reply_chars):
+    plain = row[-len(_DERIVED) : len(_PLAIN) - len(_DERIVED)]
+    if chat.row_index != row.row_index or tuple(getattr(chat, name) for name in _PLAIN) != tuple(plain):
         problems.append(f"row {chat.row_index}: its columns do not fit its text")
-    if summed != summary or tuple(row[-len(_SCORES) :]) != maxima:
+    if summed != summary or tuple(row[-len(_NO_SUMMARY) :]) != summarised:
         problems.append(f"row {chat.row_index}: its moderation maxima do not fit its moderation")
     columns = fts_columns(chat.prompts, chat.replies, index_replies=state.index_replies)
     if indexed is not None and _varints(indexed) != [_word_count(column) for column in columns]:

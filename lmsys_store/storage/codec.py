@@ -15,7 +15,6 @@ from lmsys_store.records import (
     CheckedRow,
     Conversation,
     Labels,
-    Message,
     ModerationSummary,
     Origin,
     PackedModeration,
@@ -25,21 +24,17 @@ from lmsys_store.storage.tables import SCORE_COLUMNS, conversation, conversation
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
-_parse_messages: Final = TypeAdapter(tuple[Message, ...]).validator.validate_json
+_parse_record: Final = TypeAdapter(Conversation).validator.validate_json
+_parse_labels: Final = TypeAdapter(Labels).validator.validate_json
 
 CONVERSATION_COLUMNS: Final = tuple(column.name for column in conversation.columns if column.name != "seq")
-"""What a row stores, in order."""
-_READ_COLUMNS: Final = (
-    "row_index", "conversation_id", "model", "language", "source_turn", "redacted", "timestamp", "domain", "task", "rating",
-    "tags", "labels_version", "flagged", "category_bits",
-)  # fmt: skip
-"""What a record needs of it: the rest follows from the messages, and every column costs time."""
+"""What a row stores for filters, in order."""
 
 
 def select_conversations(*, with_moderation: bool) -> Select[Any]:
     """Columns in the order :func:`conversation_of` reads them; add conditions, order and limit."""
-    columns = [conversation.c[name] for name in _READ_COLUMNS]
-    columns += [conversation_text.c.maxima, conversation_text.c.messages]
+    # Few columns, since each costs every row read: what filters need stands in the record once more.
+    columns = [conversation.c.row_index, conversation.c.labels, conversation_text.c.summary, conversation_text.c.record]
     # The text's row exists for every conversation; the moderation's only where the source had any.
     source = conversation.join(conversation_text, conversation_text.c.row_index == conversation.c.row_index)
     if with_moderation:
@@ -79,37 +74,24 @@ def _keyset(statement: Select[Any]) -> Select[Any]:
 
 def conversation_of(row: Sequence[Any], origin: Origin) -> Conversation:
     """The record of one selected row."""
-    (
-        row_index, conversation_id, model, language, source_turn, redacted, timestamp, domain, task, rating, tags,
-        labels_version, flagged, category_bits, maxima, messages, *per_message,
-    ) = row  # fmt: skip
-    labels = NO_LABELS
-    if labels_version is not None:
-        words = None if tags is None else tuple(json.loads(tags))
-        labels = Labels(domain=domain, task=task, rating=rating, tags=words, version=labels_version)
-    has_per_message = per_message and per_message[0] is not None
+    chat: Conversation
+    row_index, labels, summary, record, *per_message = row
     try:
-        parsed = _parse_messages(messages)
+        chat = _parse_record(record)
+        labelled = NO_LABELS if labels is None else _parse_labels(labels)
     except ValueError:  # its own message would quote the text
         raise StoreCorruptError(
             f"row {row_index} of the store is damaged: its text cannot be read; purge the store and sync it anew"
         ) from None
-    return Conversation.assembled(
-        {
-            "row_index": row_index,
-            "conversation_id": conversation_id,
-            "model": model,
-            "messages": parsed,
-            "language": language,
-            "redacted": redacted == 1,
-            "origin": origin,
-            "timestamp": None if timestamp is None else EPOCH + timestamp * MICROSECOND,
-            "labels": labels,
-            "source_turn": source_turn,
-            "moderation_summary": None if flagged is None else ModerationSummary(flagged == 1, category_bits, maxima),
-            "packed_moderation": PackedModeration(*per_message) if has_per_message else None,
-        }
-    )
+    values = chat.__dict__  # of a record that nobody else has seen yet
+    values["origin"], values["labels"] = origin, labelled
+    if summary is not None:
+        values["moderation_summary"] = ModerationSummary(summary)
+    if per_message and per_message[0] is not None:
+        values["packed_moderation"] = PackedModeration(*per_message)
+    if chat.timestamp is not None:
+        values["timestamp"] = chat.timestamp.astimezone(UTC)
+    return chat
 
 
 def columns_of(row: CheckedRow, prompts: Sequence[str], replies: Sequence[str]) -> tuple[Any, ...]:
@@ -131,6 +113,7 @@ def columns_of(row: CheckedRow, prompts: Sequence[str], replies: Sequence[str]) 
         labels.rating,
         None if labels.tags is None else json.dumps(labels.tags, ensure_ascii=False),
         labels.version,
+        None if labels is NO_LABELS else labels.model_dump_json(exclude_none=True),
         None if summary is None else int(summary.flagged),
         None if summary is None else summary.category_bits,
         *(_NO_SCORES if summary is None else summary.raw_maxima),  # SQLite stores NaN as NULL
@@ -140,9 +123,21 @@ def columns_of(row: CheckedRow, prompts: Sequence[str], replies: Sequence[str]) 
 _NO_SCORES: Final = (None,) * len(SCORE_COLUMNS)
 
 
-def messages_json(row: CheckedRow) -> str:
-    """The messages as one JSON text: NUL and control characters are escaped, all else is as it is."""
-    return to_json(row.messages).decode()
+def record_json(row: CheckedRow) -> str:
+    """The row as the JSON text of a Conversation, without what is stored beside it: labels and moderation."""
+    values = {
+        "row_index": row.row_index,
+        "conversation_id": row.conversation_id,
+        "model": row.model,
+        "language": row.language,
+        "redacted": row.redacted,
+        "messages": row.messages,
+    }
+    if row.timestamp is not None:
+        values["timestamp"] = row.timestamp.isoformat()
+    if row.source_turn is not None:
+        values["source_turn"] = row.source_turn
+    return to_json(values).decode()
 
 
 def fts_columns(prompts: Sequence[str], replies: Sequence[str], *, index_replies: bool) -> tuple[str, str]:

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from lmsys_store.intervals import Interval
 from lmsys_store.records import CheckedRow
-from lmsys_store.storage.codec import CONVERSATION_COLUMNS, columns_of, fts_columns, messages_json
+from lmsys_store.storage.codec import CONVERSATION_COLUMNS, columns_of, fts_columns, record_json
 from lmsys_store.storage.reader import Predicate, Reject
 
-TEXT_COLUMNS: Final = ("row_index", "messages", "maxima")
+TEXT_COLUMNS: Final = ("row_index", "summary", "record")
 MODERATION_COLUMNS: Final = ("row_index", "flags", "scores")
 FTS_COLUMNS: Final = ("rowid", "prompts", "replies")
 _ROWS_BETWEEN_YIELDS: Final = 32
@@ -44,9 +44,9 @@ class PreparedPage:
     """How far a predicate is fetched with this page, if it is one of matches."""
 
     @property
-    def messages(self) -> Sequence[str]:
-        """The JSON text of each row's messages."""
-        return self.texts[1 :: len(TEXT_COLUMNS)]
+    def records(self) -> Sequence[str]:
+        """The JSON text of each row."""
+        return self.texts[2 :: len(TEXT_COLUMNS)]
 
     def only(self, wanted: set[int]) -> "PreparedPage":
         """The page without the rows and rejects of other row indexes."""
@@ -83,7 +83,7 @@ def prepared_page(
         if row_index % _ROWS_BETWEEN_YIELDS == 0:
             time.sleep(0)
         conversations += columns_of(row, prompts, replies)
-        texts += (row_index, messages_json(row), None if coded is None else coded.summary.packed_maxima)
+        texts += (row_index, None if coded is None else coded.summary.packed, record_json(row))
         entries += (row_index, *fts_columns(prompts, replies, index_replies=index_replies))
         if coded is not None:
             moderation += (row_index, *coded.packed)

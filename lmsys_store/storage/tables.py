@@ -53,6 +53,7 @@ conversation = Table(
     Column("rating", REAL),
     Column("tags", Text, comment="a JSON array"),
     Column("labels_version", Text),
+    Column("labels", Text, comment="the labels as JSON: one column to read instead of all of them"),
     Column("flagged", Integer),
     Column("category_bits", Integer, comment="bit k: category k is true for any message"),
     *(Column(name, REAL) for name in SCORE_COLUMNS),
@@ -69,8 +70,8 @@ conversation_text = Table(
     "conversation_text",
     metadata,
     Column("row_index", Integer, primary_key=True),
-    Column("messages", Text, nullable=False, comment="a JSON array of {role, content}"),
-    Column("maxima", LargeBinary, comment="the 11 scores packed: one column to read instead of eleven"),
+    Column("summary", LargeBinary, comment="flags and maxima of the moderation, packed"),
+    Column("record", Text, nullable=False, comment="the Conversation as JSON: one text to parse, not a column a field"),
 )
 
 moderation = Table(

@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.Column("rating", sa.REAL),
         sa.Column("tags", sa.Text),
         sa.Column("labels_version", sa.Text),
+        sa.Column("labels", sa.Text),
         sa.Column("flagged", sa.Integer),
         sa.Column("category_bits", sa.Integer),
         *(sa.Column(f"score_{name}", sa.REAL) for name in SCORES),
@@ -66,8 +67,8 @@ def upgrade() -> None:
     op.create_table(
         "conversation_text",
         sa.Column("row_index", sa.Integer, primary_key=True),
-        sa.Column("messages", sa.Text, nullable=False),
-        sa.Column("maxima", sa.LargeBinary),
+        sa.Column("summary", sa.LargeBinary),
+        sa.Column("record", sa.Text, nullable=False),
     )
     op.create_table(
         "moderation",

@@ -36,7 +36,7 @@ def _damaged(filled: Path, store: Path) -> Path:
     """A copy whose last row's text was cut short behind the store's back."""
     shutil.copy(filled, store)
     with closing(sqlite3.connect(store)) as connection, connection:
-        connection.execute("UPDATE conversation_text SET messages = ? WHERE row_index = 9", (f'[{{"{SENTENCE}',))
+        connection.execute("UPDATE conversation_text SET record = ? WHERE row_index = 9", (f'[{{"{SENTENCE}',))
     return store
 
 

@@ -49,7 +49,7 @@ def _sql(statement: str) -> Damage:
 
 def _prompts(connection: sqlite3.Connection, row_index: int) -> str:
     query = (
-        "SELECT json_extract(value, '$.content') FROM conversation_text, json_each(messages) "
+        "SELECT json_extract(value, '$.content') FROM conversation_text, json_each(record, '$.messages') "
         "WHERE row_index = ? AND json_extract(value, '$.role') = 'user'"
     )
     return index_text(text for (text,) in connection.execute(query, (row_index,)).fetchall())
@@ -89,7 +89,7 @@ def test_a_whole_store_has_no_problems(whole: Path) -> None:
         (_sql("DELETE FROM coverage WHERE start = 0"), "tombstone: outside of coverage: 1 row(s): 20"),
         (_sql("DELETE FROM rejected_row"), "0 rejected"),
         (_sql("UPDATE conversation SET score_hate = 0.5 WHERE row_index = 3"), "row 3: its moderation maxima"),
-        (_sql("UPDATE conversation_text SET maxima = NULL WHERE row_index = 3"), "row 3: its moderation maxima"),
+        (_sql("UPDATE conversation_text SET summary = NULL WHERE row_index = 3"), "row 3: its moderation maxima"),
         (_sql("UPDATE conversation SET category_bits = category_bits + 1 WHERE row_index = 3"), "row 3: its moderation"),
         (_sql("UPDATE conversation SET flagged = 1 - flagged WHERE row_index = 3"), "row 3: its moderation"),
         (_sql("UPDATE conversation SET flagged = NULL WHERE row_index = 3"), "row 3"),
@@ -97,8 +97,11 @@ def test_a_whole_store_has_no_problems(whole: Path) -> None:
         (_sql("DELETE FROM moderation WHERE row_index = 3"), "3"),
         (_sql("UPDATE conversation SET turn = turn + 1 WHERE row_index = 3"), "row 3: its columns do not fit its text"),
         (_sql("UPDATE conversation SET prompt_chars = 0 WHERE row_index = 3"), "row 3: its columns do not fit its text"),
-        (_sql("UPDATE conversation_text SET messages = '[]' WHERE row_index = 3"), "row 3: its columns do not fit its text"),
-        (_sql("UPDATE conversation_text SET messages = 'torn' WHERE row_index = 3"), "row 3"),
+        (
+            _sql("UPDATE conversation_text SET record = json_set(record, '$.model', 'other') WHERE row_index = 3"),
+            "row 3: its columns do not fit its text",
+        ),
+        (_sql("UPDATE conversation_text SET record = 'torn' WHERE row_index = 3"), "row 3"),
     ],
 )  # fmt: skip
 def test_damage_is_found(damaged: Callable[[Damage], tuple[str, ...]], damage: Damage, found: str) -> None:

@@ -33,8 +33,9 @@ _FILL = (
     FROM number
     """,
     """
-    INSERT INTO conversation_text (row_index, messages, maxima)
-    SELECT i, '[{"role":"user","content":"' || printf('%.*c', 1000, 'x') || '"}]', zeroblob(88) FROM number
+    INSERT INTO conversation_text (row_index, summary, record)
+    SELECT i, zeroblob(90), '{"row_index":' || i || ',"conversation_id":"c","model":"m","messages":[{"role":"user","content":"'
+        || printf('%.*c', 1000, 'x') || '"}]}' FROM number
     """,
     """
     INSERT INTO conversation_fts (rowid, prompts, replies)
