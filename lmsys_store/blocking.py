@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack
 
 import anyio
 from anyio.from_thread import BlockingPortal
@@ -22,6 +22,7 @@ from anyio.from_thread import BlockingPortal
 from lmsys_store.errors import ForkedStoreError, StoreClosedError
 from lmsys_store.expressions import Expression
 from lmsys_store.ingest import SyncReport
+from lmsys_store.labelling import OnRelabelled, RelabelReport
 from lmsys_store.query import Filters, Query
 from lmsys_store.records import Conversation
 from lmsys_store.reports import Explanation, StoreStatus
@@ -29,8 +30,13 @@ from lmsys_store.results import AsyncResults, Iteration, ResultsBase
 from lmsys_store.settings import Fallback, Settings
 from lmsys_store.sources.base import Source
 from lmsys_store.storage.check import CheckReport
+from lmsys_store.storage.labelling import LabelImport
 from lmsys_store.storage.reader import Reject
 from lmsys_store.store import AsyncStore, SyncOptions
+
+if TYPE_CHECKING:
+    from lmsys_store.labels.labeller import Explained
+    from lmsys_store.labels.report import Agreement
 
 T = TypeVar("T")
 _EXIT_SECONDS: Final = 5.0
@@ -239,6 +245,26 @@ class Store:
     def delete_rejects(self, *row_indexes: int, reason: str = "deleted by the user") -> int:
         """Delete rejected rows; see :meth:`AsyncStore.delete_rejects`."""
         return self._call(lambda: self._async.delete_rejects(*row_indexes, reason=reason))
+
+    def relabel(self, on_progress: OnRelabelled | None = None) -> RelabelReport:
+        """Compute stale labels anew; see :meth:`AsyncStore.relabel`."""
+        return self._call(lambda: self._async.relabel(on_progress))
+
+    def import_labels(self, path: str | Path, *, name: str | None = None, skip_unknown: bool = False) -> LabelImport:
+        """Lay the labels of a file over the derived ones; see :meth:`AsyncStore.import_labels`."""
+        return self._call(lambda: self._async.import_labels(path, name=name, skip_unknown=skip_unknown))
+
+    def remove_labels(self, name: str) -> LabelImport:
+        """Take an import back; see :meth:`AsyncStore.remove_labels`."""
+        return self._call(lambda: self._async.remove_labels(name))
+
+    def explain_labels(self, key: str | int) -> "Explained | None":
+        """What the labels of a row rest on; see :meth:`AsyncStore.explain_labels`."""
+        return self._call(lambda: self._async.explain_labels(key))
+
+    def label_agreement(self, path: str | Path) -> "list[Agreement]":
+        """How far the derived labels agree with a file's; see :meth:`AsyncStore.label_agreement`."""
+        return self._call(lambda: self._async.label_agreement(path))
 
     def purge(self) -> None:
         """Close the store and remove it: its files are overwritten, then unlinked."""

@@ -26,6 +26,7 @@
     │           ├── TokenRefusedError    the token is not valid
     │           ├── TermsNotAcceptedError  a valid token whose owner has not accepted the data set's terms
     │           └── DatasetNotFoundError   no such data set, configuration or split
+    ├── LabelError                    a file of labels or weights that cannot be used
     ├── ExportError                   an output that exists already or cannot be written
     └── StoreError                    the store itself
         ├── StoreNotFoundError        there is no store at that path
@@ -147,6 +148,10 @@ class TermsNotAcceptedError(AccessError):
 
 class DatasetNotFoundError(AccessError):
     """No such data set, configuration or split."""
+
+
+class LabelError(LmsysStoreError):
+    """A file of labels or weights that cannot be used."""
 
 
 class ExportError(LmsysStoreError):

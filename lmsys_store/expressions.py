@@ -61,9 +61,15 @@ FIELDS: Final[Mapping[str, FieldSpec]] = {
     "redacted": FieldSpec("bool", lambda chat: chat.redacted),
     "flagged": FieldSpec("bool", lambda chat: chat.flagged),
     "domain": FieldSpec("text", lambda chat: chat.labels.domain),
+    "domain_score": FieldSpec("number", lambda chat: chat.labels.domain_score),
+    "second_domain": FieldSpec("text", lambda chat: chat.labels.second_domain),
     "task": FieldSpec("text", lambda chat: chat.labels.task),
     "rating": FieldSpec("number", lambda chat: chat.labels.rating),
+    "rating_basis": FieldSpec("text", lambda chat: chat.labels.rating_basis),
     "tag": FieldSpec("tags", lambda chat: chat.labels.tags),
+    "signal": FieldSpec("tags", lambda chat: chat.labels.signals),
+    "prompt_key": FieldSpec("number", lambda chat: chat.labels.prompt_key),
+    "family": FieldSpec("number", lambda chat: chat.labels.family),
     "prompt_chars": FieldSpec("number", lambda chat: chat.prompt_chars),
     "reply_chars": FieldSpec("number", lambda chat: chat.reply_chars),
     "row_index": FieldSpec("number", lambda chat: chat.row_index),
@@ -223,6 +229,9 @@ def _tags_match(operator: str, tags: tuple[str, ...] | None, value: Any) -> bool
 _CLOSED: Final[Mapping[str, tuple[str, ...]]] = {
     "task": vocabulary.TASKS,
     "tag": vocabulary.TAGS,
+    "rating_basis": vocabulary.BASES,
+    "signal": vocabulary.SIGNALS,
+    "second_domain": vocabulary.DOMAINS,
 }
 _OPEN: Final[Mapping[str, Callable[[str], str]]] = {
     "language": vocabulary.language_name,
@@ -269,7 +278,7 @@ def _one(field: str, kind: Kind, operator: str, value: object) -> Expression:
     if field == "domain":
         return _domain_condition(operator, checked)
     if field in _CLOSED:
-        return Condition(field, operator, vocabulary.known_word(field, checked, _CLOSED[field]))
+        return Condition(field, operator, vocabulary.known_word(field.replace("_", " "), checked, _CLOSED[field]))
     return Condition(field, operator, _OPEN[field](checked) if field in _OPEN else checked)
 
 

@@ -130,7 +130,7 @@ class Chain:
     async def _take_seeds(self, why: str) -> None:
         self.phase, self.complete = "mock", False
         last = self._start.last if self._start.phase == "mock" else -1
-        self._phase = MockPhase(await seed_conversations(), self._request.query, last, why)
+        self._phase = MockPhase(await seed_conversations(self._access.label), self._request.query, last, why)
 
     def _fail(self, error: RemoteError) -> None:
         self._failure = error

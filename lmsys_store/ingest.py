@@ -1,6 +1,6 @@
-"""Rows from a source into the store: validate, encode, write, with progress. Memory is a few pages, whatever the source.
+"""Rows from a source into the store: validate, label, encode, write, with progress. Memory is a few pages, whatever the source.
 
-Three steps joined by bounded streams, each on a page of its own: read, validate and encode (in a worker thread), store. A
+Three steps joined by bounded streams, each on a page of its own: read; validate, label and encode (in a worker thread); store. A
 cancellation or an error at any moment leaves whole pages only, and the next run fetches what is missing.
 """
 
@@ -33,6 +33,8 @@ PAGES_IN_FLIGHT: Final = 1
 PROGRESS_SECONDS: Final = 0.1
 WAITING_SECONDS: Final = 0.5
 """How often progress is told while nothing comes."""
+Label = Callable[[CheckedRow], CheckedRow]
+"""Gives a row with its labels."""
 T = TypeVar("T")
 
 
@@ -126,6 +128,7 @@ async def ingest(
     source: Source,
     reader: Reader,
     writer: Writer,
+    label: Label,
     *,
     limit: int | None = None,
     index_replies: bool = False,
@@ -146,7 +149,7 @@ async def ingest(
     lacking = None if known is None else intervals.size(wanted)
     state, run_id = await writer.begin(state, source.name, rows=lacking)
     run = _Run(on_progress, source, known, 0 if known is None or lacking is None else known - lacking)
-    prepare = partial(prepare_page, source.name, state.index_replies, on_invalid)
+    prepare = partial(prepare_page, label, source.name, state.index_replies, on_invalid)
     await _run(run, run_id, writer, source.pages(wanted), prepare)
     asked = Interval(
         0, intervals.earliest(source.total_rows, limit)
@@ -161,6 +164,7 @@ async def ingest_matches(
     where: str,
     reader: Reader,
     writer: Writer,
+    label: Label,
     *,
     limit: int | None = None,
     on_invalid: OnInvalid = "keep",
@@ -183,7 +187,7 @@ async def ingest_matches(
         return _Run(on_progress, source, tally.done_rows, tally.done_rows).report(True, notes)
     state, run_id = await writer.begin(state, source.name, rows=None)
     run = _Run(on_progress, source, limit, min(tally.done_rows, limit or tally.done_rows))
-    prepare = partial(prepare_matches, tally, state.index_replies, on_invalid)
+    prepare = partial(prepare_matches, label, tally, state.index_replies, on_invalid)
     matches = _limited(source.matches(where, tally.done_rows), run, limit)
     await _run(run, run_id, writer, matches, prepare)
     return run.report(tally.covers(limit), [*notes, *source.notes])
@@ -244,7 +248,6 @@ def checked_state(
             index_replies=index_replies,
             seq=0,
             generation=0,
-            labels_version=None,
             first_fetch=None,
             last_fetch=None,
         )
@@ -322,20 +325,23 @@ async def _prepare(
             faults.append(error)
 
 
-def prepare_page(source: str, index_replies: bool, on_invalid: OnInvalid, page: Page) -> PreparedPage:
-    """Validate and encode one page; its digest is over what is stored of it."""
+def prepare_page(label: Label, source: str, index_replies: bool, on_invalid: OnInvalid, page: Page) -> PreparedPage:
+    """Validate, label and encode one page; its digest is over what is stored of it."""
     numbered = enumerate(page.rows, page.start)
     interval = Interval(page.start, page.stop)
-    return _prepared(interval, source, numbered, page.byte_count, index_replies, on_invalid)
+    return _prepared(label, interval, source, numbered, page.byte_count, index_replies, on_invalid)
 
 
-def prepare_matches(tally: Tally, index_replies: bool, on_invalid: OnInvalid, found: Matches) -> PreparedPage:
-    """Validate and encode one page of matches."""
-    page = _prepared(None, tally.source, found.rows, found.byte_count, index_replies, on_invalid)
+def prepare_matches(
+    label: Label, tally: Tally, index_replies: bool, on_invalid: OnInvalid, found: Matches
+) -> PreparedPage:
+    """Validate, label and encode one page of matches."""
+    page = _prepared(label, None, tally.source, found.rows, found.byte_count, index_replies, on_invalid)
     return replace(page, progress=tally.after(found))
 
 
 def _prepared(
+    label: Label,
     interval: Interval | None,
     source: str,
     numbered: Iterable[tuple[int, object]],
@@ -344,7 +350,7 @@ def _prepared(
     on_invalid: OnInvalid,
 ) -> PreparedPage:
     rejects: list[Reject] = []
-    rows = valid_rows(numbered, source, rejects, on_invalid)
+    rows = labelled_rows(numbered, label, source, rejects, on_invalid)
     return encoded(interval, source, rows, rejects, byte_count, index_replies)
 
 
@@ -362,15 +368,15 @@ def encoded(
     return replace(prepared, rejects=rejects, digest=digest, byte_count=byte_count)
 
 
-def valid_rows(
-    numbered: Iterable[tuple[int, object]], source: str, rejects: list[Reject], on_invalid: OnInvalid
+def labelled_rows(
+    numbered: Iterable[tuple[int, object]], label: Label, source: str, rejects: list[Reject], on_invalid: OnInvalid
 ) -> Iterator[CheckedRow]:
-    """The rows that are conversations; the others go to ``rejects``, or the first of them is raised."""
+    """The rows that are conversations, with their labels; the others go to ``rejects``, or the first of them is raised."""
     for row_index, row in numbered:
         try:
             if isinstance(row, BrokenRow):
                 raise InvalidRowError(row.reason)
-            yield checked_row(row, row_index)
+            yield label(checked_row(row, row_index))
         except InvalidRowError as error:
             if on_invalid == "raise":
                 raise InvalidRowError(

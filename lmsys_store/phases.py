@@ -20,11 +20,12 @@ from lmsys_store.errors import (
     StoreReadOnlyError,
     StoreRestartedError,
 )
+from lmsys_store.ingest import Label
 from lmsys_store.intervals import Interval
 from lmsys_store.query import Query, fields
 from lmsys_store.records import CheckedRow, Conversation, Origin
 from lmsys_store.remote import Remote
-from lmsys_store.rows import conversation_from_row
+from lmsys_store.rows import checked_row
 from lmsys_store.settings import Fallback
 from lmsys_store.sources.base import REMOTE_ROWS, Page
 from lmsys_store.sources.where import RemotePart, remote_part
@@ -71,6 +72,7 @@ class Access:
     reader: Reader
     writer: Writer
     remote: Remote
+    label: Label
     notes: Sequence[str] = ()
 
 
@@ -316,7 +318,7 @@ class RemotePhase:
             fresh, _ = ingest.checked_state(source, None, index_replies=False)
             self.state = replace(fresh, seq=0)
         rejects: list[Reject] = []
-        checked = list(ingest.valid_rows(numbered, source.name, rejects, "keep"))
+        checked = list(ingest.labelled_rows(numbered, self.access.label, source.name, rejects, "keep"))
         page = ingest.encoded(interval, source.name, checked, rejects, byte_count, self.state.index_replies)
         await self._write(replace(page, progress=progress if self.all_kept else None))
         return await self._new_matches(checked)
@@ -358,14 +360,14 @@ class MockPhase:
         return _decoded(chats, Origin.MOCK)
 
 
-async def seed_conversations() -> list[Conversation]:
-    """The bundled seeds as conversations."""
+async def seed_conversations(label: Label) -> list[Conversation]:
+    """The bundled seeds as conversations, labelled as rows of a source are."""
     from lmsys_store.sources.mock import seeds
 
     source = await seeds()
     assert source.total_rows is not None
     return [
-        conversation_from_row(row, row_index, origin=Origin.MOCK)
+        label(checked_row(row, row_index)).conversation(Origin.MOCK)
         async for page in source.pages([(0, source.total_rows)])
         for row_index, row in enumerate(page.rows, page.start)
     ]

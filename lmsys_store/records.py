@@ -4,10 +4,12 @@ Everything is frozen. A conversation read by ``select`` carries the moderation *
 maxima) always, and the per-message moderation only when it was asked for.
 """
 
+import json
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from itertools import cycle
 from typing import Any, Final, Literal, NamedTuple
 
@@ -184,16 +186,43 @@ def _score(value: float) -> float | None:
 class Labels(Record):
     """What this library derived about a conversation; all None until something derived it.
 
-    ``version`` names the code that computed the values.
+    ``version`` names the code that computed the values, ``external`` the imported labels that were laid over them. Scores and
+    confidence lie between 0 and 1; ``signals`` are the ids of what was found in the messages; ``prompt_key`` and ``family`` are
+    hashes of the first prompt, equal for equal prompts and for prompts of one template.
     """
 
     domain: str | None = None
+    domain_score: float | None = None
+    second_domain: str | None = None
     task: str | None = None
+    task_score: float | None = None
+    second_task: str | None = None
     rating: float | None = None
+    rating_basis: str | None = None
+    rating_confidence: float | None = None
     tags: tuple[str, ...] | None = None
+    signals: tuple[str, ...] | None = None
+    prompt_key: int | None = None
+    family: int | None = None
+    external: str | None = None
     version: str | None = None
 
+    def packed(self) -> str | None:
+        """The values in the order of the fields as a JSON array; None if there are none."""
+        return (
+            None
+            if self == NO_LABELS
+            else json.dumps([self.__dict__[name] for name in _LABEL_FIELDS], separators=(",", ":"))
+        )
 
+    @classmethod
+    @lru_cache(maxsize=512)
+    def unpacked(cls, packed: str | None) -> "Labels":
+        """The labels of what :meth:`packed` gave; kept for a while, since one row is asked for many of them."""
+        return NO_LABELS if packed is None else cls(**dict(zip(_LABEL_FIELDS, json.loads(packed), strict=True)))
+
+
+_LABEL_FIELDS: Final = tuple(Labels.model_fields)
 NO_LABELS: Final = Labels()
 
 
@@ -216,7 +245,8 @@ class Conversation(Record):
     redacted: bool = False
     origin: Origin = Origin.CACHE
     timestamp: datetime | None = None
-    labels: Labels = NO_LABELS
+    packed_labels: str | None = None
+    """The labels as :meth:`Labels.packed` gives them: read them as ``labels``."""
     source_turn: int | None = None
     """The source's own ``turn`` where it differs from the computed one, else None."""
     moderation_summary: InstanceOf[ModerationSummary] | None = None
@@ -243,6 +273,11 @@ class Conversation(Record):
         )
 
     __str__ = __repr__
+
+    @property
+    def labels(self) -> Labels:
+        """What was derived about this conversation."""
+        return Labels.unpacked(self.packed_labels)
 
     @property
     def turn(self) -> int:
@@ -323,6 +358,17 @@ class CheckedRow(NamedTuple):
     moderation: CodedModeration | None = None
     labels: Labels = NO_LABELS
 
+    @classmethod
+    def of(cls, chat: Conversation) -> "CheckedRow":
+        """The row of a record that was read with its per-message moderation."""
+        packed, summary = chat.packed_moderation, chat.moderation_summary
+        coded = None if packed is None or summary is None else CodedModeration(packed, summary)
+        contents = [message.content for message in chat.messages]
+        return cls(
+            chat.row_index, chat.conversation_id, chat.model, contents, chat.language, chat.redacted, chat.timestamp,
+            chat.source_turn, coded, chat.labels,
+        )  # fmt: skip
+
     @property
     def messages(self) -> list[dict[str, str]]:
         """The messages as plain mappings."""
@@ -341,7 +387,7 @@ class CheckedRow(NamedTuple):
                 "redacted": self.redacted,
                 "origin": origin,
                 "timestamp": self.timestamp,
-                "labels": self.labels,
+                "packed_labels": self.labels.packed(),
                 "source_turn": self.source_turn,
                 "moderation_summary": None if coded is None else coded.summary,
                 "packed_moderation": None if coded is None or not with_moderation else coded.packed,

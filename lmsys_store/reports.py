@@ -9,6 +9,7 @@ from lmsys_store.intervals import Interval
 from lmsys_store.phases import Access
 from lmsys_store.query import Query
 from lmsys_store.sources.where import remote_part, without
+from lmsys_store.storage.labelling import LabelImport, LabelStore
 from lmsys_store.storage.reader import Predicate
 
 
@@ -35,6 +36,8 @@ class StoreStatus:
     complete: bool
     index_replies: bool
     labels_version: str | None
+    stale_labels: int
+    label_imports: tuple[LabelImport, ...]
     first_fetch: str | None
     last_fetch: str | None
     last_sync: str | None
@@ -61,8 +64,8 @@ class Explanation:
     notes: tuple[str, ...] = ()
 
 
-async def status(access: Access, path: Path) -> StoreStatus:
-    """What the store holds."""
+async def status(access: Access, labels: LabelStore, version: str, path: Path) -> StoreStatus:
+    """What the store holds; ``version`` is that of the labels as they would be computed now."""
     state = await access.reader.state()
     totals = await access.reader.totals()
     held = intervals.merged(await access.reader.coverage())
@@ -86,7 +89,9 @@ async def status(access: Access, path: Path) -> StoreStatus:
         predicates=tuple(await access.reader.predicates()),
         complete=total is not None and not intervals.missing((0, total), held),
         index_replies=state is not None and state.index_replies,
-        labels_version=None if state is None else state.labels_version,
+        labels_version=None if state is None else version,
+        stale_labels=await labels.stale_count(version),
+        label_imports=tuple(await labels.imports()),
         first_fetch=None if state is None else state.first_fetch,
         last_fetch=None if state is None else state.last_fetch,
         last_sync=await access.reader.last_run(),

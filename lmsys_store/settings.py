@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     fallback: Fallback = "mock"
     """How far a select may go, where it does not say."""
 
+    rating_weights: Path | None = None
+    """A TOML file of weights for the rating, in place of ours."""
+
     dataset: str = "lmsys/lmsys-chat-1m"
     """What an empty store is filled with from the remote; a store that has rows says it itself."""
     config: str = "default"

@@ -5,14 +5,24 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, get_args
 
 import anyio
+from anyio import to_thread
 
 from lmsys_store import reports
 from lmsys_store.errors import QueryError
 from lmsys_store.expressions import Expression, facet_of, field_name
 from lmsys_store.ingest import OnInvalid, OnProgress, SyncReport
+from lmsys_store.labelling import (
+    Labelling,
+    OnRelabelled,
+    RelabelReport,
+    agreement_with,
+    explained,
+    label_file,
+    relabel,
+)
 from lmsys_store.phases import Access
 from lmsys_store.query import Filters, Query
 from lmsys_store.records import Conversation
@@ -25,10 +35,15 @@ from lmsys_store.sources.files import FileSource
 from lmsys_store.storage import lock
 from lmsys_store.storage.check import CheckReport, check
 from lmsys_store.storage.engine import Database
+from lmsys_store.storage.labelling import LabelImport, LabelStore
 from lmsys_store.storage.purge import purge_files
 from lmsys_store.storage.reader import Reader, Reject
 from lmsys_store.storage.writer import Writer
 from lmsys_store.syncing import SyncJob, SyncPlan
+
+if TYPE_CHECKING:
+    from lmsys_store.labels.labeller import Explained
+    from lmsys_store.labels.report import Agreement
 
 REJECTS_PAGE = 200
 
@@ -72,8 +87,10 @@ class AsyncStore:
         self._database = Database(self.path)
         self._reader = Reader(self._database)
         self._writer = Writer(self._database)
-        self._remote = Remote(settings)
-        self._access = Access(self._reader, self._writer, self._remote, self._database.notes)
+        remote = self._remote = Remote(settings)
+        self._labels = LabelStore(self._database)
+        self._labelling = Labelling(lambda: remote.settings)
+        self._access = Access(self._reader, self._writer, remote, self._labelling, self._database.notes)
         self._open = False
 
     async def open(self) -> Self:
@@ -198,7 +215,7 @@ class AsyncStore:
 
     async def status(self) -> StoreStatus:
         """What the store holds."""
-        return await reports.status(self._access, self.path)
+        return await reports.status(self._access, self._labels, self._labelling.version, self.path)
 
     async def rejects(self) -> AsyncIterator[Reject]:
         """The rows that failed validation, in row order, with the reason and the row as ASCII JSON."""
@@ -250,7 +267,7 @@ class AsyncStore:
         """
         self._database.usable()
         job = SyncJob(
-            self._reader, self._writer, self._remote, self.path, limit=limit, index_replies=index_replies,
+            self._reader, self._writer, self._remote, self._labelling, self.path, limit=limit, index_replies=index_replies,
             on_invalid=on_invalid, restart=restart, dry_run=dry_run, on_plan=on_plan, on_progress=on_progress,
         )  # fmt: skip
         async with lock.sync_lock(self.path, wait):
@@ -292,6 +309,66 @@ class AsyncStore:
         self._database.usable()
         async with lock.sync_lock(self.path, 0.0):
             return await self._writer.delete_rejects(row_indexes, reason)
+
+    async def relabel(self, on_progress: OnRelabelled | None = None) -> RelabelReport:
+        """Compute the labels anew of every row that has those of another version; fetches nothing.
+
+        A run that was cut short goes on where it stopped.
+
+        Raises:
+            StoreLockedError: a sync holds the store.
+        """
+        self._database.usable()
+        async with lock.sync_lock(self.path, 0.0):
+            return await relabel(self._labels, self._labelling.labeller, on_progress)
+
+    async def import_labels(
+        self, path: str | Path, *, name: str | None = None, skip_unknown: bool = False
+    ) -> LabelImport:
+        """Lay the labels of a file over the derived ones: votes, judges' scores, feedback.
+
+        Args:
+            path: JSON Lines, CSV or Parquet with ``conversation_id`` and any of ``rating`` (1 to 5), ``domain``, ``task``,
+                ``tags``, and ``feedback`` with its ``round``.
+            name: what the import is called; an earlier one of that name is replaced. Default: the file's name.
+            skip_unknown: leave out ids that no row has, instead of raising.
+
+        Raises:
+            LabelError: the file cannot be used, or names ids that no row has.
+        """
+        self._database.usable()
+        path = Path(path)
+        async with lock.sync_lock(self.path, 0.0):
+            digest, labels = await to_thread.run_sync(label_file, path)
+            entry = await self._labels.add(name or path.name, digest, labels, skip_unknown=skip_unknown)
+            await relabel(self._labels, self._labelling.labeller)
+            return entry
+
+    async def remove_labels(self, name: str) -> LabelImport:
+        """Take an import back: its rows have their derived labels again.
+
+        Raises:
+            LabelError: nothing of that name was imported.
+        """
+        self._database.usable()
+        async with lock.sync_lock(self.path, 0.0):
+            entry = await self._labels.remove(name)
+            await relabel(self._labels, self._labelling.labeller)
+            return entry
+
+    async def explain_labels(self, key: str | int) -> "Explained | None":
+        """The labels of a row (by row index or conversation id) as computed now, with what they rest on; None if not held."""
+        stale = await self._labels.row(key)
+        return None if stale is None else explained(self._labelling.labeller, stale)
+
+    async def label_agreement(self, path: str | Path) -> "list[Agreement]":
+        """How far the derived labels agree with a file's (see :meth:`import_labels`) on the rows both have; stores nothing.
+
+        Raises:
+            LabelError: the file cannot be used.
+        """
+        _, labels = await to_thread.run_sync(label_file, Path(path))
+        return await agreement_with(self._labels, self._labelling.labeller, labels)
 
     async def purge(self) -> None:
         """Close the store and remove it: its files are overwritten, then unlinked."""

@@ -10,7 +10,7 @@ from typing import Final
 from lmsys_store import ingest, intervals
 from lmsys_store.errors import DatasetMismatchError, QueryError
 from lmsys_store.fallback import covering_predicate
-from lmsys_store.ingest import OnInvalid, OnProgress, SyncReport
+from lmsys_store.ingest import Label, OnInvalid, OnProgress, SyncReport
 from lmsys_store.intervals import Interval
 from lmsys_store.query import Query
 from lmsys_store.remote import Remote
@@ -48,6 +48,7 @@ class SyncJob:
     reader: Reader
     writer: Writer
     remote: Remote
+    label: Label
     path: Path
     limit: int | None
     index_replies: bool
@@ -74,6 +75,7 @@ class SyncJob:
                 source,
                 self.reader,
                 self.writer,
+                self.label,
                 limit=self.limit,
                 index_replies=self.index_replies,
                 on_invalid=self.on_invalid,
@@ -128,6 +130,7 @@ class SyncJob:
                 part.where,
                 self.reader,
                 self.writer,
+                self.label,
                 limit=self.limit,
                 on_invalid=self.on_invalid,
                 on_progress=self.on_progress,

@@ -22,8 +22,17 @@ TASKS: Final = (
 )  # fmt: skip
 TAGS: Final = (
     "marketing", "machine-learning", "multi-turn", "role-given", "output-format", "schema-given", "examples-given",
-    "step-by-step", "constraints", "context-pasted", "code-pasted", "multi-part",
+    "step-by-step", "constraints", "context-pasted", "code-pasted", "multi-part", "audience-named", "greeting",
+    "language-named", "length-named", "placeholder", "polite", "tone-named",
 )  # fmt: skip
+
+BASES: Final = ("none", "user", "reply", "mixed", "external")
+"""What a rating rests on."""
+SIGNALS: Final = (
+    "empty-or-canned", "repetition-loop", "refusal", "capability-disclaimer", "truncated", "user-correction",
+    "user-rejection", "rephrase", "resend", "clarification", "praise", "user-builds-on", "assistant-apology",
+)  # fmt: skip
+"""What may be found in the messages of a conversation."""
 
 SAME_DOMAIN: Final = {"coding": "software-development", "creative-writing": "content-creation"}
 """Other names of one domain. Names that stand for more than one are expanded in query.py."""

@@ -10,7 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lmsys_store.convert.writing import lmsys_schema
-from lmsys_store.records import DATASET_SPELLING
+from lmsys_store.labels.labeller import Labeller
+from lmsys_store.records import DATASET_SPELLING, Conversation, Origin
+from lmsys_store.rows import checked_row
+
+_LABELLER = Labeller()
 
 MODELS = {
     "vicuna-13b": 49, "koala-13b": 10, "alpaca-13b": 8, "chatglm-6b": 6, "llama-13b": 5, "gpt-3.5-turbo": 4,
@@ -81,3 +85,8 @@ def write_jsonl(path: Path, lines: Iterable[object]) -> Path:
     text = "".join((line if isinstance(line, str) else json.dumps(line, ensure_ascii=False)) + "\n" for line in lines)
     path.write_bytes(text.encode(errors="surrogatepass"))
     return path
+
+
+def conversation(row: object, row_index: int) -> Conversation:
+    """The record of a row as a store gives it back: labelled, with its per-message moderation."""
+    return _LABELLER.labelled(checked_row(row, row_index)).conversation(Origin.CACHE)

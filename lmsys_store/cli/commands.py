@@ -72,6 +72,7 @@ def _empty_status(path: Path) -> dict[str, Any]:
     return {"path": str(path)} | dict.fromkeys(keys) | {
         "rows": 0, "total_rows": None, "rejected": 0, "reject_reasons": {}, "deleted": 0, "turn_mismatches": 0, "coverage": [],
         "covered_percent": None, "predicates": [], "complete": False, "index_replies": False, "labels_version": None,
+        "stale_labels": 0, "label_imports": [],
         "first_fetch": None, "last_fetch": None, "last_sync": None, "size_bytes": 0,
     }  # fmt: skip
 
@@ -101,6 +102,7 @@ def _status_text(found: "StoreStatus") -> str:
         ("deleted", f"{found.deleted:,}"),
         ("coverage", _coverage(found)),
         *(("predicate", _predicate(predicate)) for predicate in found.predicates),
+        ("labels", _labels(found)),
         ("search", "prompts and replies" if found.index_replies else "prompts"),
         ("fetched", f"{found.first_fetch} to {found.last_fetch}; the last sync: {found.last_sync or 'did not end'}"),
     ]
@@ -116,6 +118,12 @@ def _coverage(found: "StoreStatus") -> str:
     more = f" and {len(found.coverage) - 8:,} more" if len(found.coverage) > 8 else ""
     percent = "" if found.covered_percent is None else f" ({found.covered_percent:.1f} %)"
     return f"{intervals}{more}{percent}" if intervals else "none"
+
+
+def _labels(found: "StoreStatus") -> str:
+    imports = "".join(f"; {one.name} laid over {one.matched:,} rows" for one in found.label_imports)
+    stale = f"; {found.stale_labels:,} rows have older ones: run lmsys-store relabel" if found.stale_labels else ""
+    return f"version {found.labels_version}{imports}{stale}"
 
 
 def _predicate(predicate: "Predicate") -> str:

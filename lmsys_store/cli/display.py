@@ -3,8 +3,9 @@
 import json
 import shutil
 import sys
+import time
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -147,6 +148,19 @@ def progress_bar(what: str) -> Iterator[OnProgress | None]:
             bar.update(task, completed=progress.done, total=progress.total, extra=extra)
 
         yield show
+
+
+@contextmanager
+def count_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A live bar of rows done out of rows to do; None when stderr is not a terminal."""
+    with progress_bar(what) as bar:
+        started = time.monotonic()
+
+        def show(done: int, total: int) -> None:
+            assert bar is not None
+            bar(Progress("reading", done, total, done / max(time.monotonic() - started, 1e-9), 0, 0))
+
+        yield None if bar is None else show
 
 
 def byte_size(count: float) -> str:

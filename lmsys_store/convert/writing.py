@@ -98,10 +98,12 @@ def lmsys_schema() -> "pyarrow.Schema":
 def _ids_schema() -> "pyarrow.Schema":
     import pyarrow as pa
 
-    labels = [("domain", pa.string()), ("task", pa.string()), ("rating", pa.float64()), ("tags", pa.list_(pa.string()))]
-    return pa.schema(
-        [("conversation_id", pa.string()), ("row_index", pa.int64()), *labels, ("labels_version", pa.string())]
-    )
+    words, numbers, lists = pa.string(), pa.float64(), pa.list_(pa.string())
+    labels = [
+        ("domain", words), ("domain_score", numbers), ("second_domain", words), ("task", words), ("rating", numbers),
+        ("rating_basis", words), ("tags", lists), ("signals", lists), ("prompt_key", pa.int64()), ("family", pa.int64()),
+    ]  # fmt: skip
+    return pa.schema([("conversation_id", words), ("row_index", pa.int64()), *labels, ("labels_version", words)])
 
 
 def _id_row(chat: Conversation) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lmsys_store.errors import SourceFormatError
+from lmsys_store.errors import LabelError, SourceFormatError
 from lmsys_store.records import (
     FLAGGED_BIT,
     MODERATION_CATEGORIES,
@@ -88,6 +88,20 @@ class ParquetShard:
                 return number, begin
             begin += rows
         raise IndexError(row)
+
+
+def plain_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a small table.
+
+    Raises:
+        LabelError: it cannot be read as Parquet.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches():
+                yield from batch.to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise LabelError(f"{path} cannot be read as Parquet: {_first_line(error)}") from error
 
 
 def file_tail(path: Path) -> str:

@@ -118,7 +118,7 @@ def _count(connection: Connection, statement: Select[Any]) -> int:
 
 
 def _listed(connection: Connection, statement: Any, what: str) -> list[str]:
-    found = connection.execute(statement).scalars().all()
+    found = sorted(connection.execute(statement).scalars())
     shown = ", ".join(map(str, found[:5])) + (", …" if len(found) > 5 else "")
     return [f"{what}: {len(found)} row(s): {shown}"] if found else []
 

@@ -11,7 +11,6 @@ from sqlalchemy import ColumnElement, Select, bindparam, select, union_all
 
 from lmsys_store.errors import StoreCorruptError
 from lmsys_store.records import (
-    NO_LABELS,
     CheckedRow,
     Conversation,
     Labels,
@@ -25,10 +24,15 @@ from lmsys_store.storage.tables import SCORE_COLUMNS, conversation, conversation
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 _parse_record: Final = TypeAdapter(Conversation).validator.validate_json
-_parse_labels: Final = TypeAdapter(Labels).validator.validate_json
 
 CONVERSATION_COLUMNS: Final = tuple(column.name for column in conversation.columns if column.name != "seq")
 """What a row stores for filters, in order."""
+_PLAIN_LABELS: Final = (
+    "domain", "domain_score", "second_domain", "task", "rating", "rating_basis", "prompt_key", "family",
+)  # fmt: skip
+_LISTED_LABELS: Final = ("tags", "signals")
+LABEL_COLUMNS: Final = (*_PLAIN_LABELS, *_LISTED_LABELS, "labels_version", "labels")
+"""Those of them that labelling anew changes."""
 
 
 def select_conversations(*, with_moderation: bool) -> Select[Any]:
@@ -78,13 +82,12 @@ def conversation_of(row: Sequence[Any], origin: Origin) -> Conversation:
     row_index, labels, summary, record, *per_message = row
     try:
         chat = _parse_record(record)
-        labelled = NO_LABELS if labels is None else _parse_labels(labels)
     except ValueError:  # its own message would quote the text
         raise StoreCorruptError(
             f"row {row_index} of the store is damaged: its text cannot be read; purge the store and sync it anew"
         ) from None
     values = chat.__dict__  # of a record that nobody else has seen yet
-    values["origin"], values["labels"] = origin, labelled
+    values["origin"], values["packed_labels"] = origin, labels
     if summary is not None:
         values["moderation_summary"] = ModerationSummary(summary)
     if per_message and per_message[0] is not None:
@@ -108,15 +111,21 @@ def columns_of(row: CheckedRow, prompts: Sequence[str], replies: Sequence[str]) 
         sum(map(len, prompts)),
         sum(map(len, replies)),
         None if row.timestamp is None else (row.timestamp - EPOCH) // MICROSECOND,
-        labels.domain,
-        labels.task,
-        labels.rating,
-        None if labels.tags is None else json.dumps(labels.tags, ensure_ascii=False),
-        labels.version,
-        None if labels is NO_LABELS else labels.model_dump_json(exclude_none=True),
+        *label_columns(labels),
         None if summary is None else int(summary.flagged),
         None if summary is None else summary.category_bits,
         *(_NO_SCORES if summary is None else summary.raw_maxima),  # SQLite stores NaN as NULL
+    )
+
+
+def label_columns(labels: Labels) -> tuple[Any, ...]:
+    """The values of LABEL_COLUMNS, in order."""
+    values = labels.__dict__
+    return (
+        *[values[name] for name in _PLAIN_LABELS],
+        *[None if values[name] is None else json.dumps(values[name]) for name in _LISTED_LABELS],
+        labels.version,
+        labels.packed(),
     )
 
 

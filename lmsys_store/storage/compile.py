@@ -38,7 +38,9 @@ def compile_query(expression: Expression, *, replies_indexed: bool) -> Compiled:
             _refuse_replies(expression, replies_indexed=replies_indexed)
             return _search(parse(text), replies=replies)
         case Condition(field, operator, value):
-            return _tag_condition(operator, value) if field == "tag" else _condition(field, operator, value)
+            if FIELDS[field].kind == "tags":
+                return _list_condition(column_of(field), operator, value)
+            return _condition(field, operator, value)
     raise AssertionError(f"unknown expression {expression!r}")
 
 
@@ -69,7 +71,11 @@ def column_of(field: str) -> ColumnElement[Any]:
         return (conversation.c.category_bits.op("&")(literal_column(str(bit)))).op("<>")(literal_column("0"))
     if head == "moderation_score":
         return conversation.c[f"score_{category}"]
-    return conversation.c[head]
+    return conversation.c[_LISTS.get(head, head)]
+
+
+_LISTS: Final = {"tag": "tags", "signal": "signals"}
+"""Fields that name one of a column's list."""
 
 
 def _condition(field: str, operator: str, value: Any) -> Compiled:
@@ -105,11 +111,11 @@ _COMPARE: Final[Mapping[str, Callable[[Any, Any], Compiled]]] = {
 }
 
 
-def _tag_condition(operator: str, value: Any) -> Compiled:
-    """Whether any tag (``ne``: no tag) compares so; tags are a JSON array in their column."""
-    tags = func.json_each(func.coalesce(conversation.c.tags, "[]")).table_valued("value").alias("tag")
+def _list_condition(column: ColumnElement[Any], operator: str, value: Any) -> Compiled:
+    """Whether any word of a list (``ne``: no word) compares so; it is a JSON array in its column."""
+    tags = func.json_each(func.coalesce(column, "[]")).table_valued("value").alias("tag")
     if operator == "is_null":
-        present = func.coalesce(conversation.c.tags, "[]") != "[]"
+        present = func.coalesce(column, "[]") != "[]"
         return ~present if value else present
     if operator == "ne":
         return ~select(1).select_from(tags).where(tags.c.value == value).exists()

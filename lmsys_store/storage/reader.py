@@ -47,7 +47,6 @@ class StoreState:
     index_replies: bool
     seq: int
     generation: int
-    labels_version: str | None
     first_fetch: str | None
     last_fetch: str | None
 
@@ -172,7 +171,7 @@ class Reader:
         """Each value of a field with its number of rows, most frequent first; a row counts once for each of its tags."""
         where = compile_query(query.expression, replies_indexed=state.index_replies)
         if FIELDS[field].kind == "tags":
-            tags = func.json_each(conversation.c.tags).table_valued("value").alias("tag")
+            tags = func.json_each(column_of(field)).table_valued("value").alias("tag")
             value: Any = tags.c.value
             grouped = select(value, func.count()).select_from(conversation.join(tags, literal_column("1"))).where(where)
         else:

@@ -18,6 +18,8 @@ from lmsys_store.storage.tables import (
     conversation,
     conversation_text,
     coverage,
+    external_label,
+    label_import,
     moderation,
     predicate,
     rejected_row,
@@ -47,7 +49,7 @@ def delete_batch(connection: Connection, query: Query, reason: str, *, forget: b
     ]
     connection.exec_driver_sql(_DELETE_FTS, entries)
     indexes = [chat.row_index for chat in chats]
-    for table in (conversation, conversation_text, moderation):
+    for table in (conversation, conversation_text, moderation, external_label):
         connection.execute(delete(table).where(table.c.row_index.in_(indexes)))
     if forget:
         _uncover(connection, indexes)
@@ -105,7 +107,7 @@ def begin_emptying(connection: Connection) -> None:
     """Forget what is covered, and let every iteration over the store end."""
     emptied = {"revision": EMPTYING, "generation": store.c.generation + 1, "total_rows": None}
     connection.execute(update(store).where(store.c.revision != EMPTYING).values(emptied))
-    for table in (coverage, predicate, rejected_row, tombstone):
+    for table in (coverage, predicate, rejected_row, tombstone, external_label, label_import):
         connection.execute(delete(table))
     connection.exec_driver_sql("INSERT INTO conversation_fts(conversation_fts) VALUES ('delete-all')")
 

@@ -29,7 +29,6 @@ store = Table(
     Column("index_replies", Integer, nullable=False),
     Column("seq", Integer, nullable=False, comment="number of the last transaction that stored rows"),
     Column("generation", Integer, nullable=False, comment="raised when the store is emptied to be filled anew"),
-    Column("labels_version", Text),
     Column("first_fetch", Text),
     Column("last_fetch", Text),
 )
@@ -49,11 +48,17 @@ conversation = Table(
     Column("reply_chars", Integer, nullable=False),
     Column("timestamp", Integer, comment="microseconds since 1970, UTC"),
     Column("domain", Text),
+    Column("domain_score", REAL),
+    Column("second_domain", Text),
     Column("task", Text),
     Column("rating", REAL),
+    Column("rating_basis", Text),
+    Column("prompt_key", Integer, comment="hash of the first prompt"),
+    Column("family", Integer, comment="hash of the first prompt's template"),
     Column("tags", Text, comment="a JSON array"),
-    Column("labels_version", Text),
-    Column("labels", Text, comment="the labels as JSON: one column to read instead of all of them"),
+    Column("signals", Text, comment="a JSON array"),
+    Column("labels_version", Text, comment="null: to be computed anew"),
+    Column("labels", Text, comment="all labels packed: one column to read instead of all of them"),
     Column("flagged", Integer),
     Column("category_bits", Integer, comment="bit k: category k is true for any message"),
     *(Column(name, REAL) for name in SCORE_COLUMNS),
@@ -62,6 +67,8 @@ conversation = Table(
     Index("ix_conversation_language", "language"),
     Index("ix_conversation_domain", "domain"),
     Index("ix_conversation_rating", "rating"),
+    Index("ix_conversation_prompt_key", "prompt_key"),
+    Index("ix_conversation_family", "family"),
     Index("ix_conversation_flagged", "flagged", sqlite_where=literal_column("flagged = 1")),
     Index("ix_conversation_source_turn", "source_turn", sqlite_where=literal_column("source_turn IS NOT NULL")),
 )
@@ -80,6 +87,24 @@ moderation = Table(
     Column("row_index", Integer, primary_key=True),
     Column("flags", LargeBinary, nullable=False, comment="little-endian uint16 a message"),
     Column("scores", LargeBinary, nullable=False, comment="11 little-endian float64 a message"),
+)
+
+label_import = Table(
+    "label_import",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("digest", Text, nullable=False, comment="SHA-256 of the imported file"),
+    Column("matched", Integer, nullable=False, comment="how many of its ids some row has"),
+    Column("unmatched", Integer, nullable=False),
+    Column("imported_at", Text, nullable=False),
+)
+
+external_label = Table(
+    "external_label",
+    metadata,
+    Column("row_index", Integer, primary_key=True),
+    Column("name", Text, primary_key=True, comment="of the import"),
+    Column("value", Text, nullable=False, comment="what it says of the row, as JSON"),
 )
 
 coverage = Table(

@@ -31,7 +31,6 @@ def upgrade() -> None:
         sa.Column("index_replies", sa.Integer, nullable=False),
         sa.Column("seq", sa.Integer, nullable=False),
         sa.Column("generation", sa.Integer, nullable=False),
-        sa.Column("labels_version", sa.Text),
         sa.Column("first_fetch", sa.Text),
         sa.Column("last_fetch", sa.Text),
     )
@@ -49,16 +48,22 @@ def upgrade() -> None:
         sa.Column("reply_chars", sa.Integer, nullable=False),
         sa.Column("timestamp", sa.Integer),
         sa.Column("domain", sa.Text),
+        sa.Column("domain_score", sa.REAL),
+        sa.Column("second_domain", sa.Text),
         sa.Column("task", sa.Text),
         sa.Column("rating", sa.REAL),
+        sa.Column("rating_basis", sa.Text),
+        sa.Column("prompt_key", sa.Integer),
+        sa.Column("family", sa.Integer),
         sa.Column("tags", sa.Text),
+        sa.Column("signals", sa.Text),
         sa.Column("labels_version", sa.Text),
         sa.Column("labels", sa.Text),
         sa.Column("flagged", sa.Integer),
         sa.Column("category_bits", sa.Integer),
         *(sa.Column(f"score_{name}", sa.REAL) for name in SCORES),
     )
-    for column in ("conversation_id", "model", "language", "domain", "rating"):
+    for column in ("conversation_id", "model", "language", "domain", "rating", "prompt_key", "family"):
         op.create_index(f"ix_conversation_{column}", "conversation", [column])
     op.create_index("ix_conversation_flagged", "conversation", ["flagged"], sqlite_where=sa.text("flagged = 1"))
     op.create_index(
@@ -75,6 +80,20 @@ def upgrade() -> None:
         sa.Column("row_index", sa.Integer, primary_key=True),
         sa.Column("flags", sa.LargeBinary, nullable=False),
         sa.Column("scores", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
+        "label_import",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("matched", sa.Integer, nullable=False),
+        sa.Column("unmatched", sa.Integer, nullable=False),
+        sa.Column("imported_at", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "external_label",
+        sa.Column("row_index", sa.Integer, primary_key=True),
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("value", sa.Text, nullable=False),
     )
     op.create_table(
         "coverage",

@@ -13,6 +13,7 @@ from statistics import median
 
 from lmsys_store import AsyncStore, Settings
 from lmsys_store.ingest import prepare_page
+from lmsys_store.labelling import Labelling
 from lmsys_store.sources.base import LMSYS_DATASET
 from lmsys_store.sources.client import RemoteClient
 from lmsys_store.sources.viewer import ViewerSource
@@ -169,7 +170,7 @@ async def _prepare_pages(settings: Settings, limit: int) -> None:
     source = ViewerSource(client, LMSYS_DATASET, "default", "train", None)
     try:
         async for page in source.pages([(0, limit)]):
-            assert len(prepare_page(source.name, False, "keep", page).row_indexes) == 100
+            assert len(prepare_page(Labelling(lambda: settings), source.name, False, "keep", page).row_indexes) == 100
     finally:
         await client.close()
 

@@ -8,12 +8,14 @@ from typing import Any, Final
 
 from lmsys_store import AsyncResults, AsyncStore, Conversation, Query, fields
 from lmsys_store.intervals import Interval
-from lmsys_store.rows import checked_row, conversation_from_row
+from lmsys_store.labelling import Labelling
+from lmsys_store.rows import checked_row
 from lmsys_store.settings import Settings
 from lmsys_store.storage.engine import Database
 from lmsys_store.storage.pages import prepared_page
 from lmsys_store.storage.reader import StoreState
 from lmsys_store.storage.writer import Writer
+from tests.generated import conversation
 from tests.standin import GeneratedRows, StandIn
 
 DATASET: Final = "lmsys/lmsys-chat-1m"
@@ -41,7 +43,7 @@ def _short(row: dict[str, Any]) -> dict[str, Any]:
 
 def chats_of(rows: Sequence[Any]) -> list[Conversation]:
     """The rows as records."""
-    return [conversation_from_row(row, number) for number, row in enumerate(rows)]
+    return [conversation(row, number) for number, row in enumerate(rows)]
 
 
 def fill(path: Path, rows: Sequence[Any], *spans: tuple[int, int], revision: str = REVISION) -> Path:
@@ -54,12 +56,12 @@ async def _fill(path: Path, rows: Sequence[Any], spans: Iterable[tuple[int, int]
     database = Database(path)
     await database.open(create=True)
     try:
-        writer = Writer(database)
+        writer, label = Writer(database), Labelling(Settings)
         for first, last in spans:
             _, run_id = await writer.begin(_state(len(rows), revision), "a test", rows=last - first)
             for start in range(first, last, 100):
                 stop = min(start + 100, last)
-                checked = [checked_row(rows[number], number) for number in range(start, stop)]
+                checked = [label(checked_row(rows[number], number)) for number in range(start, stop)]
                 await writer.store_page(
                     prepared_page(Interval(start, stop), "a test", checked, index_replies=False), run_id
                 )
@@ -71,7 +73,7 @@ async def _fill(path: Path, rows: Sequence[Any], spans: Iterable[tuple[int, int]
 def _state(total_rows: int, revision: str) -> StoreState:
     return StoreState(
         dataset=DATASET, config="default", split="train", revision=revision, total_rows=total_rows, licence=None,
-        licence_url=None, index_replies=False, seq=0, generation=0, labels_version=None, first_fetch=None, last_fetch=None,
+        licence_url=None, index_replies=False, seq=0, generation=0, first_fetch=None, last_fetch=None,
     )  # fmt: skip
 
 

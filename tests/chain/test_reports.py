@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lmsys_store import AsyncStore, Query
+from lmsys_store import AsyncStore, Query, Settings
 from lmsys_store.errors import NotLoadedError
+from lmsys_store.labelling import Labelling
 from lmsys_store.phases import MockRowsWarning, seed_conversations
 from tests.chain.conftest import HELD, ROWS, Stores
 from tests.chain.stores import FILTERED, SCANNED, asked, chats_of, in_chain_order, indexes, matching, offline, store_of
@@ -93,7 +94,7 @@ async def test_counts_and_facets_bring_what_is_missing_and_then_count(query: Que
 
 async def test_counts_and_facets_of_seeds_agree(stores: Stores) -> None:
     """The seeds go through the same operations in memory: what is counted can also be counted by a field."""
-    seeds = await seed_conversations()
+    seeds = await seed_conversations(Labelling(Settings))
     async with offline(stores("empty")) as store:
         with pytest.warns(MockRowsWarning):
             assert await store.select(language="German", fallback="mock").count() == len(

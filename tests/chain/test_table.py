@@ -17,8 +17,9 @@ from lmsys_store.errors import (
     RevisionChangedError,
     TokenMissingError,
 )
+from lmsys_store.labelling import Labelling
 from lmsys_store.phases import MockRowsWarning, seed_conversations
-from lmsys_store.settings import Fallback
+from lmsys_store.settings import Fallback, Settings
 from tests.chain.conftest import ROWS, SPANS, Stores
 from tests.chain.stores import FILTERED, OTHER, SCANNED, in_chain_order, matching, store_of
 from tests.standin import Script, StandIn, rule
@@ -135,7 +136,7 @@ async def test_every_cell_of_the_chain(
 ) -> None:  # fmt: skip
     if remote == "no access":
         monkeypatch.delenv("HF_TOKEN")
-    wanted = expected(fallback, cache, remote, QUERIES[query], chats, await seed_conversations())
+    wanted = expected(fallback, cache, remote, QUERIES[query], chats, await seed_conversations(Labelling(Settings)))
     found = await outcome(stores(cache), fallback, remote, QUERIES[query])
     assert found == wanted
     if not wanted.complete:
@@ -161,7 +162,7 @@ async def test_completeness_that_is_required_is_kept_or_its_lack_raised(
     """The same rows as without, and then an error in every cell that is not complete."""
     if remote == "no access":
         monkeypatch.delenv("HF_TOKEN")
-    wanted = expected(fallback, cache, remote, SCANNED, chats, await seed_conversations())
+    wanted = expected(fallback, cache, remote, SCANNED, chats, await seed_conversations(Labelling(Settings)))
     found = await outcome(stores(cache), fallback, remote, SCANNED, require_complete=True)
     if not wanted.complete and wanted.error is None:
         wanted.error, wanted.complete = IncompleteResultError, None

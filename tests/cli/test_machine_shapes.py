@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from lmsys_store.records import Labels
 from tests.cli.program import BROKEN_ROWS, CHATS, lines, run_all, run_json, the_json, write_rows
 
 STATUS_KEYS = {
@@ -39,7 +40,11 @@ def test_status_json_is_one_object_also_of_an_empty_and_a_missing_store(
     assert (status["dataset"], status["config"], status["split"]) == ("local/chats.jsonl", "default", "train")
     assert (status["rows"], status["total_rows"], status["rejected"]) == (10, 13, 3)
     assert status["coverage"] == [[0, 13]] and status["complete"] is True
-    assert status["labels_version"] is None and status["size_bytes"] >= filled.stat().st_size > 0
+    assert (
+        status["labels_version"] == "1"
+        and status["stale_labels"] == 0
+        and status["size_bytes"] >= filled.stat().st_size > 0
+    )
     assert sum(status["reject_reasons"].values()) == 3
     for other, path in zip(others, (empty, nowhere), strict=True):
         assert other.keys() == status.keys() and other["path"] == str(path)
@@ -65,7 +70,7 @@ def test_query_export_and_show_print_the_same_object_for_a_chat(filled: Path) ->
             assert chat[key] == row[key]
         moderation = row.get("openai_moderation")
         assert chat["flagged"] == (None if moderation is None else any(entry["flagged"] for entry in moderation))
-        assert chat["labels"].keys() == {"domain", "task", "rating", "tags", "version"}
+        assert chat["labels"].keys() == set(Labels.model_fields)
         assert (chat["origin"], chat["timestamp"]) == ("cache", None)
 
 

@@ -9,7 +9,6 @@ from typing import Any, Self, cast
 import pytest
 
 from lmsys_store import AsyncResults, AsyncStore, Store, seeds
-from lmsys_store.rows import conversation_from_row
 from tests import generated
 from tests.contract.filling import copy_store
 
@@ -117,7 +116,7 @@ def generated_parquet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def parquet_chats() -> list[Any]:
     """What a store of ``generated_parquet`` must hold."""
-    return [conversation_from_row(row, number) for number, row in enumerate(generated.rows(400, seed=6))]
+    return [generated.conversation(row, number) for number, row in enumerate(generated.rows(400, seed=6))]
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def row_of(chat: Conversation) -> CheckedRow:
 def _state(total_rows: int, index_replies: bool) -> StoreState:
     return StoreState(
         dataset="local/test", config="default", split="train", revision="r1", total_rows=total_rows, licence=None,
-        licence_url=None, index_replies=index_replies, seq=0, generation=0, labels_version=None, first_fetch=None,
+        licence_url=None, index_replies=index_replies, seq=0, generation=0, first_fetch=None,
         last_fetch=None,
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ from lmsys_store.records import (
     ModerationSummary,
     PackedModeration,
 )
-from lmsys_store.vocabulary import TAGS
+from lmsys_store.vocabulary import BASES, SIGNALS, TAGS
 
 # Few values, so that rows and queries meet; each of them is odd in another way.
 _WORDS = (
@@ -63,6 +63,12 @@ _labels = st.just(NO_LABELS) | st.builds(
     task=st.none() | st.sampled_from(_TASKS),
     rating=st.none() | st.sampled_from(_RATINGS),
     tags=st.none() | st.lists(st.sampled_from(TAGS[:4]), max_size=3, unique=True).map(tuple),
+    domain_score=st.none() | st.floats(0, 1),
+    second_domain=st.none() | st.sampled_from(_DOMAINS),
+    rating_basis=st.none() | st.sampled_from(BASES),
+    signals=st.none() | st.lists(st.sampled_from(SIGNALS[:4]), max_size=3, unique=True).map(tuple),
+    prompt_key=st.none() | st.integers(-(2**63) + 1, 2**63 - 1),
+    family=st.none() | st.integers(-3, 3),
     version=st.just("1"),
 )
 
@@ -81,7 +87,7 @@ def _conversation(draw: st.DrawFn, row_index: int) -> Conversation:
         language=draw(st.sampled_from(_LANGUAGES)),
         redacted=draw(st.booleans()),
         timestamp=draw(st.none() | st.sampled_from(_TIMES)),
-        labels=draw(_labels),
+        packed_labels=draw(_labels).packed(),
         source_turn=draw(st.none() | st.integers(-1, 9)),
         moderation_summary=None if moderation is None else moderation[0],
         packed_moderation=None if moderation is None else moderation[1],
@@ -106,6 +112,9 @@ _BY_FIELD: dict[str, st.SearchStrategy[Any]] = {
     "domain": st.sampled_from([*_DOMAINS, "coding", "marketing", "ai-development", "communication"]),
     "task": st.sampled_from(_TASKS),
     "tag": st.sampled_from(TAGS[:5]),
+    "second_domain": st.sampled_from(_DOMAINS),
+    "rating_basis": st.sampled_from(BASES),
+    "signal": st.sampled_from(SIGNALS[:4]),
 }
 _BY_KIND: dict[Kind, st.SearchStrategy[Any]] = {
     "number": _number,

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 
 from lmsys_store import Conversation, Store
 from lmsys_store.errors import NotLoadedError
-from lmsys_store.rows import conversation_from_row
 from tests import generated
 from tests.contract.conftest import OpenStore, StoreClass
 from tests.contract.filling import copy_store, filled
@@ -55,7 +54,7 @@ def test_a_json_lines_file_reads_back_as_its_rows(open_store: OpenStore, store_p
     rows = list(generated.rows(60, seed=3))
     store = open_store(store_path)
     store.sync(generated.write_jsonl(tmp_path / "rows.jsonl", rows))
-    assert list(store.select(moderation=True)) == [conversation_from_row(row, at) for at, row in enumerate(rows)]
+    assert list(store.select(moderation=True)) == [generated.conversation(row, at) for at, row in enumerate(rows)]
 
 
 def test_a_record_that_was_read_is_as_good_as_one_that_was_built(

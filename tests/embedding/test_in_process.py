@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from lmsys_store.query import Query
-from lmsys_store.records import Conversation, Origin
-from lmsys_store.rows import conversation_from_row
+from lmsys_store.records import Conversation
 from tests import generated
 from tests.embedding.conftest import ROWS
 from tests.embedding.running import facts_of, run_cli
@@ -36,7 +35,7 @@ def test_a_server_answers_200_requests_at_once_while_a_sync_fills_its_store(stor
 
 def _rows() -> list[Conversation]:
     rows = enumerate(generated.rows(ROWS, moderation=False))
-    return [conversation_from_row(row, number, origin=Origin.CACHE) for number, row in rows]
+    return [generated.conversation(row, number) for number, row in rows]
 
 
 def test_store_works_beside_a_running_event_loop(store_path: Path, chats: Path) -> None:

@@ -96,7 +96,7 @@ async def _begin_and_die(path: Path, rows: Path) -> None:
     await database.open(create=False)
     source = await FileSource.open(rows)
     state = StoreState(
-        source.identity.dataset, "default", "train", source.identity.revision, 1500, None, None, False, 0, 0, None, None, None
+        source.identity.dataset, "default", "train", source.identity.revision, 1500, None, None, False, 0, 0, None, None
     )  # fmt: skip
     await writer.Writer(database).begin(state, source.name, rows=1500)
     await database.close()

@@ -58,7 +58,7 @@ async def _fill(path: Path) -> None:
     writer = Writer(database)
     state = StoreState(
         dataset="local/plans", config="default", split="train", revision="r1", total_rows=ROWS, licence=None,
-        licence_url=None, index_replies=False, seq=ROWS, generation=0, labels_version="1", first_fetch=None,
+        licence_url=None, index_replies=False, seq=ROWS, generation=0, first_fetch=None,
         last_fetch=None,
     )  # fmt: skip
 

@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lmsys_store import AsyncStore, Query, fields
-from lmsys_store.records import Conversation, Origin
-from lmsys_store.rows import conversation_from_row
+from lmsys_store.records import Conversation
 from lmsys_store.settings import Settings
 from tests import generated
 
@@ -218,7 +217,7 @@ def stress(seed: int, seconds: float, rows: int) -> Counter[str]:
         values = rows_with_rejects(rows)
         source = generated.write_jsonl(Path(folder) / "rows.jsonl", values)
         valid = [(number, row) for number, row in enumerate(values) if row["conversation"]]
-        truth = {number: conversation_from_row(row, number, origin=Origin.CACHE) for number, row in valid}
+        truth = {number: generated.conversation(row, number) for number, row in valid}
         work = Stress(Path(folder) / "store.db", source, Model(truth, rows), seed)
         asyncio.run(work.run(seconds))
         return work.done

@@ -91,7 +91,7 @@ def conversations(draw: st.DrawFn, content: st.SearchStrategy[str] = texts) -> C
         language=draw(st.sampled_from(["English", "German", "unknown"])),
         redacted=draw(st.booleans()),
         timestamp=draw(st.none() | st.datetimes(timezones=st.timezones())),
-        labels=draw(labels),
+        packed_labels=draw(labels).packed(),
         moderation_summary=None if packed is None else packed.summary(),
         packed_moderation=packed,
     )

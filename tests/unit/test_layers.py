@@ -31,6 +31,7 @@ STORE = INGEST | {
     "results",
     "reports",
     "syncing",
+    "labelling",
 }
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -44,6 +45,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "query": {"errors", "records", "vocabulary", "search", "expressions"},
     "intervals": set(),
     "implication": {"errors", "records", "vocabulary", "search", "expressions", "query"},
+    "labels": PURE | {"labels"},
+    "labelling": INGEST | {"settings", "sources", "labels"},
     "sources": PURE | {"settings", "sources"},
     "storage": STORAGE,
     "convert": PURE | {"convert"},
@@ -55,9 +58,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fallback": INGEST | {"settings", "phases"},
     "reports": INGEST | {"sources", "phases", "fallback"},
     "results": INGEST | {"settings", "phases", "fallback"},
-    "store": STORE,
-    "blocking": STORE | {"store"},
-    "cli": STORE | {"store", "blocking", "convert", "cli"},
+    "store": STORE | {"labels"},
+    "blocking": STORE | {"store", "labels"},
+    "cli": STORE | {"store", "blocking", "convert", "cli", "labels"},
     "__main__": {"cli"},
 }
 """Part of the package (a module or a folder) to the parts it may import; the front door names all of them, for type checkers."""
@@ -70,7 +73,9 @@ ONLY_IN = {
     "filelock": {"storage.lock"},
     "aiohttp": {"sources.client", "sources.hub"},
     "pyarrow": {"sources.parquet", "sources.hub", "convert.writing"},
-    "numpy": {"sources.parquet"},
+    "numpy": {"sources.parquet", "labels.linear"},
+    "re2": {"labels.patterns"},
+    "rapidfuzz": {"labels.feedback"},
     "pydantic_settings": {"settings"},
     "typer": {"cli"},
     "rich": {"cli"},

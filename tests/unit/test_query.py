@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lmsys_store.expressions import FIELDS, OPERATORS, And, Expression, Not, Or, Search
 from lmsys_store.query import Field, Filters, Query, fields
 from lmsys_store.records import MODERATION_CATEGORIES, Conversation, Labels, Moderation, PackedModeration
-from lmsys_store.vocabulary import DOMAINS, TAGS, TASKS
+from lmsys_store.vocabulary import BASES, DOMAINS, SIGNALS, TAGS, TASKS
 from tests.unit.strategies import chat, conversations
 
 # ------------------------------------------------------------------------------------------- generated queries
@@ -21,6 +21,9 @@ _TEXTS: Mapping[str, st.SearchStrategy[str]] = {
     "domain": st.sampled_from([*DOMAINS, "coding", "marketing", "ai-development", "communication"]),
     "task": st.sampled_from(TASKS),
     "tag": st.sampled_from(TAGS),
+    "second_domain": st.sampled_from(DOMAINS),
+    "rating_basis": st.sampled_from(BASES),
+    "signal": st.sampled_from(SIGNALS),
     "language": st.sampled_from(["en", "German", "pt-BR", "unknown", "Klingon"]),
     "model": st.sampled_from(["gpt-4", "claude-v1", "vicuna-13b"]),
 }
@@ -151,12 +154,12 @@ def test_conditions_read_the_whole_conversation() -> None:
 
 
 def test_tag_conditions_ask_for_any_tag_and_ne_for_none() -> None:
-    tagged = chat(labels=Labels(tags=("marketing", "multi-turn")))
+    tagged = chat(packed_labels=Labels(tags=("marketing", "multi-turn")).packed())
     assert (fields.tag == "marketing").matches(tagged)
     assert not (fields.tag != "marketing").matches(tagged)
     assert fields.tag.startswith("mul").matches(tagged)
     assert (fields.tag != "marketing").matches(chat())
-    assert fields.tag.is_null().matches(chat(labels=Labels(tags=())))
+    assert fields.tag.is_null().matches(chat(packed_labels=Labels(tags=()).packed()))
     assert fields.tag.is_null(False).matches(tagged)
 
 
@@ -209,7 +212,7 @@ def test_every_keyword_has_a_case_here() -> None:
 )
 def test_min_rating_keeps_unrated_rows_up_to_three(least: float, rated: float | None, kept: bool) -> None:
     """Three means that nothing speaks either way, and nothing does for a row without a rating."""
-    assert Query.of(min_rating=least).matches(chat(labels=Labels(rating=rated))) is kept
+    assert Query.of(min_rating=least).matches(chat(packed_labels=Labels(rating=rated).packed())) is kept
 
 
 def test_rows_without_moderation_are_not_flagged() -> None:

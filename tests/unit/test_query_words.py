@@ -38,9 +38,9 @@ def test_the_consumers_names_of_domains_are_understood(name: str, spell: Any) ->
 def test_aliases_work_among_other_names_and_negated() -> None:
     several = Query.of(domain=["marketing", "legal"])
     assert str(several) == "(domain = 'business' and tag = 'marketing') or domain = 'legal'"
-    assert several.matches(chat(labels=Labels(domain="legal")))
+    assert several.matches(chat(packed_labels=Labels(domain="legal").packed()))
     assert Query(fields.domain != "marketing") == ~Query.of(domain="marketing")
-    assert Query(fields.domain != "marketing").matches(chat(labels=Labels(domain="business")))
+    assert Query(fields.domain != "marketing").matches(chat(packed_labels=Labels(domain="business").packed()))
 
 
 @pytest.mark.parametrize(

@@ -194,4 +194,4 @@ def test_the_machine_shape_has_the_documented_keys() -> None:
         "messages",
     ]  # fmt: skip
     assert shape["messages"] == [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
-    assert shape["labels"] == {"domain": None, "task": None, "rating": None, "tags": None, "version": None}
+    assert shape["labels"] == dict.fromkeys(Labels.model_fields)

@@ -14,6 +14,7 @@ SECRET = "hf_secretOfATest"
 VARIABLES: list[tuple[str, str, str, Any]] = [
     ("LMSYS_STORE_PATH", "/tmp/other.db", "path", Path("/tmp/other.db")),
     ("LMSYS_STORE_FALLBACK", "cache", "fallback", "cache"),
+    ("LMSYS_STORE_RATING_WEIGHTS", "/tmp/weights.toml", "rating_weights", Path("/tmp/weights.toml")),
     ("LMSYS_STORE_DATASET", "demo/generated", "dataset", "demo/generated"),
     ("LMSYS_STORE_CONFIG", "other", "config", "other"),
     ("LMSYS_STORE_SPLIT", "test", "split", "test"),

@@ -1,0 +1,202 @@
+"""Two keys of a first prompt: the same for equal prompts, and the same for prompts of one template. Stable everywhere, for good.
+
+The hazard: splits and samples go by ``family``, so whatever changes how it is cut moves rows between train and test.
+"""
+
+import hashlib
+import re
+import unicodedata
+from typing import Final
+
+from lmsys_store.search import tokens
+
+_READ: Final = 400
+_KEPT: Final = 16
+_MOST_CAPITALS: Final = 0.4
+"""From this share on capitals are a habit (German nouns, a title), not names."""
+_SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)|[。！？।؟\n]|:(?=\s)")
+_MASKS: Final = (
+    (re.compile(r"https?://\S+|www\.\S+"), " urlmask "),
+    (re.compile(r"\S+@\S+\.\w+"), " mailmask "),
+    (
+        re.compile(r"\"[^\"]{1,200}\"|“[^”]{1,200}”|«[^»]{1,200}»|`[^`]{1,200}`|(?<!\w)'[^']{1,200}'(?!\w)"),
+        " textmask ",
+    ),
+    (re.compile(r"NAME_\d+"), " namemask "),
+    (re.compile(r"\d+(?:[.,:]\d+)*"), " numbermask "),
+)
+_GREETINGS: Final = frozenset(
+    [
+        "hi",
+        "hello",
+        "hey",
+        "hiya",
+        "howdy",
+        "greetings",
+        "yo",
+        "dear",
+        "there",
+        "everyone",
+        "all",
+        "bot",
+        "assistant",
+        "chatgpt",
+        "gpt",
+        "claude",
+        "vicuna",
+        "ai",
+        "good",
+        "morning",
+        "afternoon",
+        "evening",
+        "day",
+        "hola",
+        "buenos",
+        "dias",
+        "buenas",
+        "tardes",
+        "ola",
+        "olá",
+        "bom",
+        "dia",
+        "boa",
+        "tarde",
+        "hallo",
+        "guten",
+        "tag",
+        "morgen",
+        "moin",
+        "bonjour",
+        "salut",
+        "bonsoir",
+        "привет",
+        "здравствуйте",
+        "здравствуй",
+        "добрый",
+        "день",
+        "ciao",
+        "buongiorno",
+        "namaste",
+    ]
+)
+_SMALL: Final = frozenset(
+    [
+        "there",
+        "everyone",
+        "all",
+        "bot",
+        "assistant",
+        "chatgpt",
+        "gpt",
+        "claude",
+        "vicuna",
+        "ai",
+        "good",
+        "day",
+        "morning",
+        "dear",
+    ]
+)
+"""Of these a sentence may well begin without being a greeting, so they are one only after another greeting."""
+_CHINESE_GREETING: Final = re.compile(r"^\s*(?:你好|您好|嗨|早上好)[,，!！。\s]*")
+_POLITE: Final = frozenset(
+    [
+        "please",
+        "kindly",
+        "pls",
+        "plz",
+        "just",
+        "could",
+        "would",
+        "can",
+        "you",
+        "me",
+        "i",
+        "want",
+        "need",
+        "like",
+        "to",
+        "for",
+        "thanks",
+        "por",
+        "favor",
+        "bitte",
+        "svp",
+        "silvousplaît",
+        "пожалуйста",
+    ]
+)
+
+
+def prompt_key(prompt: str) -> int:
+    """The same for prompts that differ only in case, spacing, punctuation and compatible characters.
+
+    >>> prompt_key("What is  love?") == prompt_key("what is love")
+    True
+    """
+    words = tokens(prompt)
+    return _hashed(" ".join(words) if words else " ".join(prompt.split()))
+
+
+def family_key(prompt: str) -> int:
+    """The same for prompts of one template: the hash of :func:`family_text`."""
+    return _hashed(family_text(prompt))
+
+
+def family_text(prompt: str) -> str:
+    """The first sentence without greeting, politeness and what differs from use to use: numbers, quotations, addresses, names.
+
+    >>> family_text("Hi there! Could you please write 3 poems about Berlin in 200 words?")
+    'write numbermask poems about namemask in numbermask words'
+    """
+    start = prompt[:_READ]
+    text = _without_greeting(start if start.isascii() else unicodedata.normalize("NFKC", start))
+    for pattern, mask in _MASKS:
+        text = pattern.sub(mask, text)
+    sentence = _first_sentence(text)
+    words = sentence.split()
+    if sum(word[0].isupper() for word in words[1:]) <= _MOST_CAPITALS * len(words):
+        words = [_masked(word, position) for position, word in enumerate(words)]
+    found = [word for part in words for word in tokens(part) if word not in _POLITE][:_KEPT]
+    joined = " ".join(found)
+    while "namemask namemask" in joined:
+        joined = joined.replace("namemask namemask", "namemask")
+    return joined or " ".join(tokens(prompt[:_READ])) or " ".join(prompt[:_READ].split())
+
+
+def _without_greeting(text: str) -> str:
+    """The text after a greeting; all of it where it is nothing else."""
+    text = _CHINESE_GREETING.sub("", text, count=1) or text
+    rest, greeted = text.lstrip(" \n\t,.!"), False
+    while match := re.match(r"([^\W\d_]+)[,.!:;\s]*", rest):
+        word = match[1].casefold()
+        opens = word in _GREETINGS and (greeted or word not in _SMALL or _is_time_of_day(rest))
+        if not opens:
+            break
+        greeted, rest = True, rest[match.end() :]
+    return rest if rest.strip() else text
+
+
+def _is_time_of_day(text: str) -> bool:
+    return re.match(r"(?i)good (?:morning|afternoon|evening|day)\b", text) is not None
+
+
+def _first_sentence(text: str) -> str:
+    """The first sentence that has two words, or what there is."""
+    start = 0
+    for end in _SENTENCE_END.finditer(text):
+        if len(text[start : end.start()].split()) > 1 or len(tokens(text[start : end.start()])) > 3:
+            return text[start : end.start()]
+    return text
+
+
+def _masked(word: str, position: int) -> str:
+    """A word inside a sentence that begins with a capital is taken for a name: templates are filled with them."""
+    bare = word.strip("\"'()[],;")
+    return "namemask" if position and len(bare) > 1 and bare[0].isupper() and "mask" not in bare else word
+
+
+def _hashed(text: str) -> int:
+    return int.from_bytes(
+        hashlib.blake2b(text.encode("utf8", "surrogatepass"), digest_size=8).digest(), "big", signed=True
+    )

@@ -1,0 +1,97 @@
+"""All labels of one row, by one version of this code and one table of weights. A pure function of the row.
+
+What it computes is equal whether a row comes alone, in a page, from a file, the remote, the seeds or the store itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from lmsys_store.labels.domains import classify
+from lmsys_store.labels.external import ExternalLabel
+from lmsys_store.labels.keys import family_key, prompt_key
+from lmsys_store.labels.rating import WEIGHTS, Evidence, Rating, rate, version_of, weight_of
+from lmsys_store.labels.signals import evidence_of
+from lmsys_store.labels.structure import structure_tags
+from lmsys_store.records import FLAGGED_BIT, CheckedRow, Labels, PackedModeration
+
+_EXTERNAL: Final = "external"
+
+
+class Explained(NamedTuple):
+    """Labels with what they rest on: the rating with its evidence, and the words that decided domain and task."""
+
+    labels: Labels
+    rating: Rating
+    domain_words: tuple[str, ...]
+    task_words: tuple[str, ...]
+
+
+class Labeller:
+    """Labels rows. ``version`` names this code, and the weights where they are not ours."""
+
+    def __init__(self, weights: Mapping[str, tuple[float, float]] = WEIGHTS) -> None:
+        self._weights = weights
+        self.version = version_of(weights)
+
+    def labelled(self, row: CheckedRow) -> CheckedRow:
+        """The row with its labels."""
+        return row._replace(labels=self.labels(row))
+
+    def labels(self, row: CheckedRow, external: Mapping[str, ExternalLabel] | None = None) -> Labels:
+        """The labels of a row; ``external`` are imports by name, the later laid over the earlier."""
+        return self.explain(row, external).labels
+
+    def explain(self, row: CheckedRow, external: Mapping[str, ExternalLabel] | None = None) -> Explained:
+        """The same with what they rest on."""
+        prompts = row.contents[::2]
+        packed = None if row.moderation is None else row.moderation.packed
+        evidence = evidence_of(row.contents, _flags(packed), self._weights)
+        found = classify(prompts)
+        tags = {*structure_tags(prompts[0]), *found.tags}
+        if len(prompts) > 1:
+            tags.add("multi-turn")
+        over = ExternalLabel()
+        for label in (external or {}).values():
+            over = over.joined(label)
+        if over.feedback:
+            evidence = _with_feedback(evidence, over.feedback, len(prompts), self._weights)
+        rating = rate(evidence, self.version)
+        if external and (over.rating is not None or over.feedback):
+            value = rating.value if over.rating is None else over.rating
+            rating = rating.model_copy(update={"value": value, "basis": _EXTERNAL})
+        labels = Labels.model_construct(
+            domain=over.domain or found.domain,
+            domain_score=1.0 if over.domain else found.domain_score,
+            second_domain=None if over.domain else found.second_domain,
+            task=over.task or found.task,
+            task_score=1.0 if over.task else found.task_score,
+            second_task=None if over.task else found.second_task,
+            rating=rating.value,
+            rating_basis=rating.basis,
+            rating_confidence=rating.confidence,
+            tags=tuple(sorted(tags)) if over.tags is None else over.tags,
+            signals=tuple(sorted({one.id for one in rating.evidence})),
+            prompt_key=prompt_key(prompts[0]),
+            family=family_key(prompts[0]),
+            external=", ".join(external) if external else None,
+            version=self.version,
+        )
+        return Explained(labels, rating, found.domain_words, found.task_words)
+
+
+def _flags(packed: PackedModeration | None) -> Sequence[bool] | None:
+    if packed is None:
+        return None
+    flags = packed.flags
+    return [int.from_bytes(flags[at : at + 2], "little") >= FLAGGED_BIT for at in range(0, len(flags), 2)]
+
+
+def _with_feedback(
+    evidence: Sequence[Evidence], feedback: Mapping[int, str], rounds: int, weights: Mapping[str, tuple[float, float]]
+) -> list[Evidence]:
+    """The evidence with what somebody else found the user to say, in place of what we found about the same rounds."""
+    kept = [one for one in evidence if one.turn not in feedback or one.role == "assistant"]
+    for turn, signal in feedback.items():
+        weight = weight_of(weights, signal, last=turn >= rounds - 1)
+        kept.append(Evidence(id=signal, turn=turn, message=2 * turn, role="user", start=0, end=0, weight=weight))
+    return kept

@@ -1,0 +1,165 @@
+"""Labels are pure functions of the row: any text, alone or among others, from any source; and a rating can be redone by hand."""
+
+import math
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lmsys_store import vocabulary
+from lmsys_store.labels.feedback import feedback
+from lmsys_store.labels.keys import family_key, family_text, prompt_key
+from lmsys_store.labels.labeller import Labeller
+from lmsys_store.labels.patterns import Patterns
+from lmsys_store.labels.rating import WEIGHTS, Evidence, rate
+from lmsys_store.labels.replies import reply_signals
+from lmsys_store.labels.structure import QUESTION_KINDS, STRUCTURE_TAGS, question_kind, structure_tags, verb_and_object
+from lmsys_store.records import CheckedRow
+
+LABELLER = Labeller()
+WORDS = ("I'm sorry,", "thanks!", "that's wrong", "write a poem", "```", "NAME_1", "你好", "as an AI", "\x00", "import os\n", "?", "1.")
+texts = st.lists(st.sampled_from(WORDS) | st.text(max_size=12), max_size=12).map(" ".join)
+
+
+def row(*contents: str, row_index: int = 0) -> CheckedRow:
+    return CheckedRow(row_index, "c", "m", contents)
+
+
+@settings(max_examples=150)
+@given(st.lists(texts, min_size=1, max_size=6), texts)
+def test_a_row_is_labelled_alike_whatever_came_before_it(contents: Sequence[str], other: str) -> None:
+    first = LABELLER.labels(row(*contents))
+    LABELLER.labels(row(other))
+    assert LABELLER.labels(row(*contents, row_index=7)) == first == Labeller().labels(row(*contents))
+    assert first.domain in vocabulary.DOMAINS and first.task in vocabulary.TASKS
+    assert first.rating is not None and 1 <= first.rating <= 5
+    assert set(first.tags or ()) <= set(vocabulary.TAGS) and set(first.signals or ()) <= set(vocabulary.SIGNALS)
+
+
+@given(st.lists(texts, min_size=1, max_size=6))
+def test_evidence_lies_inside_the_message_it_names(contents: Sequence[str]) -> None:
+    for one in LABELLER.explain(row(*contents)).rating.evidence:
+        assert 0 <= one.start <= one.end <= len(contents[one.message])
+        assert one.role == ("user", "assistant")[one.message % 2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " \n", "a" * 1_000_000, "(" * 50_000, "\x00\x01\x02" * 1000, "sorry, " * 20_000, "١٢٣ ابجد 漢字 हिन्दी " * 500, "{{[[<<" * 9999],
+)  # fmt: skip
+def test_any_text_is_labelled_in_linear_time(text: str) -> None:
+    assert LABELLER.labels(row(text, text, text)).version == LABELLER.version
+
+
+@given(texts)
+def test_a_set_of_patterns_finds_what_each_finds_alone(text: str) -> None:
+    alternatives = {"sorry": [r"\bsorry\b"], "thanks": [r"^thanks", "你好"], "code": ["```", r"import \w+"]}
+    together = Patterns(alternatives).ids(text)
+    assert together == [name for name, one in alternatives.items() if Patterns({name: one}).ids(text)]
+
+
+def evidence(signal: str, turn: int = 1, *, last: bool = True) -> Evidence:
+    return Evidence(id=signal, turn=turn, message=2 * turn, role="user", start=0, end=1, weight=WEIGHTS[signal][0 if last else 1])
+
+
+def test_no_evidence_is_three_and_has_no_basis() -> None:
+    rating = rate([], "1")
+    assert (rating.value, rating.basis, rating.confidence) == (3.0, "none", 0.0)
+
+
+@pytest.mark.parametrize(
+    "found, value",
+    [
+        ([evidence("praise")], 4.52),
+        ([evidence("praise", last=False)], 4.0),
+        ([evidence("user-correction")], 1.67),
+        ([evidence("user-correction", last=False), evidence("praise", 2)], 4.07),
+        ([evidence("refusal")], 1.67),
+        ([evidence("user-correction"), evidence("assistant-apology")], 1.67),
+    ],
+)
+def test_the_documented_examples_of_the_rating(found: list[Evidence], value: float) -> None:
+    rating = rate(found, "1")
+    assert round(rating.value, 2) == value
+    assert math.isclose(rating.value, 1 + 4 / (1 + math.exp(-rating.z)), abs_tol=1e-3)
+
+
+def test_a_longer_reply_or_an_emotional_topic_earns_nothing() -> None:
+    short = LABELLER.labels(row("a sad poem about war", "Here it is."))
+    long = LABELLER.labels(row("an angry poem, I hate Mondays", "Here it is. " + " ".join(f"Verse {number} speaks of another day." for number in range(30))))
+    assert short.rating == long.rating == 3.0 and short.rating_basis == long.rating_basis == "none"
+
+
+@pytest.mark.parametrize(
+    "message, signal",
+    [
+        ("thank you so much, that fixed it", "praise"), ("no, that's wrong. Paris has 20 of them", "user_correction"),
+        ("this is useless", "user_rejection"), ("are you sure?", "clarification"), ("shorter please", None),
+        ("continue", None), ("Danke, das hat geholfen", "praise"), ("это неправильно", "user_correction"), ("你确定吗", "clarification"),
+    ],
+)  # fmt: skip
+def test_what_a_user_says_next(message: str, signal: str | None) -> None:
+    found = feedback("how many districts has Paris", "Paris has 12 districts.", message)
+    assert (found and found.id) == signal
+
+
+def test_the_same_text_again_is_resent() -> None:
+    found = feedback("how many districts has Paris", "12", "how many districts has Paris")
+    assert found is not None and found.id == "resend"
+
+
+@pytest.mark.parametrize(
+    "reply, signal",
+    [
+        ("I'm sorry, but I can't assist with that request.", "refusal"), ("", "empty_or_canned"),
+        ("I'm sorry to hear that your dog is ill. Give it water and rest, and call the vet.", None),
+        ("As an AI, I don't have access to real-time data, so I cannot see the weather.", "capability_disclaimer"),
+        ("Here is the code:\n```python\nprint(1)\n", "truncated"),
+        ("Sure! " + "the cat sat on the mat and " * 30, "repetition_loop"),
+        ('"I cannot help you," said the wizard, and closed the door. The knight rode home.', None),
+    ],
+)  # fmt: skip
+def test_what_a_reply_shows(reply: str, signal: str | None) -> None:
+    found = [one.id for one in reply_signals(reply) if one.id != "truncated_weak"]
+    assert found == [] if signal is None else signal in found
+
+
+def test_the_refusal_of_a_flagged_prompt_is_recorded_and_weighs_nothing() -> None:
+    from lmsys_store.labels.signals import evidence_of
+
+    contents = ("something bad", "I'm sorry, but I can't assist with that request.")
+    (open_,), (flagged,) = (evidence_of(contents, flags, WEIGHTS) for flags in (None, [True, False]))
+    assert (open_.weight, flagged.weight) == (WEIGHTS["refusal"][0], 0.0)
+
+
+# -------------------------------------------------------------------------------------------------- keys and structure
+
+
+@given(texts)
+def test_keys_do_not_see_case_spaces_or_marks_at_the_end(text: str) -> None:
+    assert prompt_key(f"  {text} ") == prompt_key(text)
+    assert -(2**63) <= family_key(text) < 2**63
+
+
+def test_keys_are_the_same_on_every_machine() -> None:
+    assert prompt_key("What is love?") == prompt_key("what  is love") == 7120917939678296555
+    assert family_key("Write 3 poems about Berlin") == family_key("Hello! could you please write 12 poems about Rome?")
+
+
+def test_a_greeting_alone_is_its_own_family() -> None:
+    assert family_text("Hello!") == "hello" != family_text("Hi")
+    assert family_text("good food near me") != family_text("food near me")
+
+
+@given(texts)
+def test_structure_is_of_the_closed_lists(text: str) -> None:
+    assert set(structure_tags(text)) <= set(STRUCTURE_TAGS) and question_kind(text) in QUESTION_KINDS
+
+
+def test_tags_and_kinds_of_plain_prompts() -> None:
+    assert "role-given" in structure_tags("Act as a chef. Give me a recipe as a table with columns name, grams")
+    assert structure_tags("You are a poet. Explain step by step in 100 words") == ("length-named", "role-given", "step-by-step")
+    assert question_kind("can dogs eat chocolate") == "yes-no" and question_kind("can you write a poem") == "instruction"
+    assert question_kind("what is photosynthesis") == "definition" and question_kind("what is the capital of Peru?") == "what"
+    assert verb_and_object("Please write a short poem about cats") == ("write", "poem")
