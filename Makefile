@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types bench stress migration clean
+.PHONY: demo test lint types bench stress labels migration clean
 
 demo: $(VENV)/base ## the main job: stream, kill, go on, query offline, in stores of its own
 	@./examples/demo.sh $(BIN)
@@ -24,6 +24,10 @@ bench: $(VENV)/bench ## ratios against HF datasets and DuckDB, measured beside t
 
 stress: $(VENV)/test ## random operations against a model; ARGS="--seconds 600 --seed 1"
 	$(BIN)/python -m tests.stress.stress $(ARGS)
+
+labels: $(VENV)/labels ## train the word tables, their worth printed first; ARGS="--labels FOLDER" names labelled prompts
+	$(BIN)/python -m training.refusals $(ARGS)
+	$(BIN)/python -m training.domains --exams 60 $(ARGS)
 
 migration: $(VENV)/base ## a new migration: make migration name="add a table"
 	@test -n "$(name)" || { echo 'usage: make migration name="what it does"' >&2; exit 2; }
@@ -45,7 +49,7 @@ $(VENV)/base: pyproject.toml
 	@$(PIP) install --editable .
 	@touch $@
 
-$(VENV)/test $(VENV)/lint $(VENV)/bench: $(VENV)/%: $(VENV)/base
+$(VENV)/test $(VENV)/lint $(VENV)/bench $(VENV)/labels: $(VENV)/%: $(VENV)/base
 	@$(PIP) install --group $*
 	@touch $@
 

@@ -6,7 +6,7 @@ The words' weights come from ``make labels`` (training/domains.py); the table is
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from lmsys_store.labels.linear import Scores, scores_of, shipped_table
+from lmsys_store.labels.linear import Scores, deciding_words, scores_of, shipped_table
 from lmsys_store.labels.patterns import Patterns
 from lmsys_store.labels.words import read_part, words_of
 from lmsys_store.vocabulary import DOMAINS, TASKS
@@ -20,7 +20,7 @@ _DIGITS: Final = 2
 
 
 class Classified(NamedTuple):
-    """Domain and task of a prompt with their scores (0 to 1), close seconds, tags, and the words that decided."""
+    """Domain and task of a prompt with their scores (0 to 1), close seconds, and tags."""
 
     domain: str
     domain_score: float
@@ -29,8 +29,6 @@ class Classified(NamedTuple):
     task_score: float
     second_task: str | None
     tags: tuple[str, ...]
-    domain_words: tuple[str, ...]
-    task_words: tuple[str, ...]
 
 
 def text_of(prompts: Sequence[str]) -> str:
@@ -47,11 +45,13 @@ def classify(prompts: Sequence[str]) -> Classified:
     """Domain, task and subject tags of a conversation's prompts."""
     text = text_of(prompts)
     found = scores_of(words_of(text), shipped_table(TABLE))
-    domain, task = found["domain"], found["task"]
-    tags = tuple(SUBJECTS.ids(read_part(text)))
-    return Classified(
-        *_choice(domain), *_choice(task), tags, domain.deciding(domain.ranked()[0]), task.deciding(task.ranked()[0])
-    )
+    return Classified(*_choice(found["domain"]), *_choice(found["task"]), tuple(SUBJECTS.ids(read_part(text))))
+
+
+def words_that_decided(prompts: Sequence[str], axis: str) -> tuple[str, ...]:
+    """The words that spoke most for the domain (or the task) of a conversation."""
+    words, table = words_of(text_of(prompts)), shipped_table(TABLE)
+    return deciding_words(words, table, axis, scores_of(words, table)[axis].ranked()[0])
 
 
 def _choice(scores: Scores) -> tuple[str, float, str | None]:

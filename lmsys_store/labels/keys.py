@@ -157,7 +157,7 @@ def family_text(prompt: str) -> str:
     words = sentence.split()
     if sum(word[0].isupper() for word in words[1:]) <= _MOST_CAPITALS * len(words):
         words = [_masked(word, position) for position, word in enumerate(words)]
-    found = [word for part in words for word in tokens(part) if word not in _POLITE][:_KEPT]
+    found = [word for word in tokens(" ".join(words)) if word not in _POLITE][:_KEPT]
     joined = " ".join(found)
     while "namemask namemask" in joined:
         joined = joined.replace("namemask namemask", "namemask")

@@ -6,7 +6,7 @@ What it computes is equal whether a row comes alone, in a page, from a file, the
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from lmsys_store.labels.domains import classify
+from lmsys_store.labels.domains import classify, words_that_decided
 from lmsys_store.labels.external import ExternalLabel
 from lmsys_store.labels.keys import family_key, prompt_key
 from lmsys_store.labels.rating import WEIGHTS, Evidence, Rating, rate, version_of, weight_of
@@ -39,10 +39,16 @@ class Labeller:
 
     def labels(self, row: CheckedRow, external: Mapping[str, ExternalLabel] | None = None) -> Labels:
         """The labels of a row; ``external`` are imports by name, the later laid over the earlier."""
-        return self.explain(row, external).labels
+        return self._rated(row, external)[0]
 
     def explain(self, row: CheckedRow, external: Mapping[str, ExternalLabel] | None = None) -> Explained:
         """The same with what they rest on."""
+        prompts = row.contents[::2]
+        return Explained(
+            *self._rated(row, external), words_that_decided(prompts, "domain"), words_that_decided(prompts, "task")
+        )
+
+    def _rated(self, row: CheckedRow, external: Mapping[str, ExternalLabel] | None) -> tuple[Labels, Rating]:
         prompts = row.contents[::2]
         packed = None if row.moderation is None else row.moderation.packed
         evidence = evidence_of(row.contents, _flags(packed), self._weights)
@@ -59,24 +65,26 @@ class Labeller:
         if external and (over.rating is not None or over.feedback):
             value = rating.value if over.rating is None else over.rating
             rating = rating.model_copy(update={"value": value, "basis": _EXTERNAL})
-        labels = Labels.model_construct(
-            domain=over.domain or found.domain,
-            domain_score=1.0 if over.domain else found.domain_score,
-            second_domain=None if over.domain else found.second_domain,
-            task=over.task or found.task,
-            task_score=1.0 if over.task else found.task_score,
-            second_task=None if over.task else found.second_task,
-            rating=rating.value,
-            rating_basis=rating.basis,
-            rating_confidence=rating.confidence,
-            tags=tuple(sorted(tags)) if over.tags is None else over.tags,
-            signals=tuple(sorted({one.id for one in rating.evidence})),
-            prompt_key=prompt_key(prompts[0]),
-            family=family_key(prompts[0]),
-            external=", ".join(external) if external else None,
-            version=self.version,
+        labels = Labels.assembled(
+            {
+                "domain": over.domain or found.domain,
+                "domain_score": 1.0 if over.domain else found.domain_score,
+                "second_domain": None if over.domain else found.second_domain,
+                "task": over.task or found.task,
+                "task_score": 1.0 if over.task else found.task_score,
+                "second_task": None if over.task else found.second_task,
+                "rating": rating.value,
+                "rating_basis": rating.basis,
+                "rating_confidence": rating.confidence,
+                "tags": tuple(sorted(tags)) if over.tags is None else over.tags,
+                "signals": tuple(sorted({one.id for one in rating.evidence})),
+                "prompt_key": prompt_key(prompts[0]),
+                "family": family_key(prompts[0]),
+                "external": ", ".join(external) if external else None,
+                "version": self.version,
+            }
         )
-        return Explained(labels, rating, found.domain_words, found.task_words)
+        return labels, rating
 
 
 def _flags(packed: PackedModeration | None) -> Sequence[bool] | None:

@@ -55,33 +55,34 @@ def table_of(value: Mapping[str, Any]) -> WordTable:
 
 
 class Scores(NamedTuple):
-    """The classes' scores on one axis (they sum to 1), and which words spoke for each."""
+    """The classes' scores on one axis; they sum to 1."""
 
     axis: Axis
     values: Any
-    words: Sequence[str]
-    parts: Any
 
     def ranked(self) -> list[int]:
         """The classes, best first; ties in the order of their names."""
         return [int(one) for one in np.argsort(-self.values, kind="stable")]
 
-    def deciding(self, best: int) -> tuple[str, ...]:
-        """The words that spoke most for a class."""
-        column = self.parts[:, best]
-        return tuple(self.words[at] for at in np.argsort(-column, kind="stable")[:_DECIDING] if column[at] > 0)
-
 
 def scores_of(features: Sequence[str], table: WordTable) -> dict[str, Scores]:
     """The scores of a text's words on every axis."""
-    known = dict.fromkeys(word for word in features if word in table.rows)
-    words = list(known)
-    parts = table.weights[[table.rows[word] for word in words]].astype(np.float32)
-    parts *= table.scale / max(len(words), 1) ** 0.5
-    sums = parts.sum(axis=0)
+    rows = _rows(features, table)
+    sums = table.weights[rows].sum(axis=0, dtype=np.int64) * (table.scale / max(len(rows), 1) ** 0.5)
     found = {}
     for name, axis in table.axes.items():
         logits = (sums[axis.start : axis.stop] + axis.bias) / axis.temperature
         powers = np.exp(logits - logits.max())
-        found[name] = Scores(axis, powers / powers.sum(), words, parts[:, axis.start : axis.stop])
+        found[name] = Scores(axis, powers / powers.sum())
     return found
+
+
+def deciding_words(features: Sequence[str], table: WordTable, axis: str, best: int) -> tuple[str, ...]:
+    """The words that spoke most for a class."""
+    words = [word for word in dict.fromkeys(features) if word in table.rows]
+    column = table.weights[[table.rows[word] for word in words], table.axes[axis].start + best]
+    return tuple(words[at] for at in np.argsort(-column.astype(int), kind="stable")[:_DECIDING] if column[at] > 0)
+
+
+def _rows(features: Sequence[str], table: WordTable) -> list[int]:
+    return [row for row in map(table.rows.get, dict.fromkeys(features)) if row is not None]

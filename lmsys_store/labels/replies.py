@@ -5,7 +5,6 @@ the beginning of the reply.
 """
 
 import re
-import zlib
 from collections.abc import Iterable
 from typing import Final
 
@@ -16,7 +15,10 @@ from lmsys_store.labels.words import words_of
 _HEAD: Final = 350
 """Characters in which a refusal is said; further down the same words speak of something else."""
 _LOOP_CHARS: Final = 200
-_LOOP_RATIO: Final = 0.28
+_LOOP_DISTINCT: Final = 0.5
+"""A reply with more different words than this share of all goes round in no circle."""
+_LONGEST_UNIT: Final = 12
+"""Characters that a run of characters repeats, at most."""
 _LOOP_SHARE: Final = 0.25
 _LOOP_WORDS: Final = 6
 _ENDINGS: Final = tuple(".!?…:;)]}\"'”’»*`~>|。！？」』）】।؟-—_")
@@ -157,12 +159,9 @@ def _loop(reply: str) -> Found | None:
     """One run of words (or characters) that fills a good part of a reply and reaches its end."""
     if len(reply) < _LOOP_CHARS:
         return None
-    coded = reply.encode("utf8", "surrogatepass")
-    if len(zlib.compress(coded, 1)) > _LOOP_RATIO * len(coded):
-        return None
     words = reply.split()
     size = _LOOP_WORDS
-    if len(words) < 2 * size:
+    if len(words) < 2 * size or len(set(words)) > _LOOP_DISTINCT * len(words):
         return _character_loop(reply)
     last = tuple(words[-2 * size : -size])
     times = sum(tuple(words[at : at + size]) == last for at in range(len(words) - size + 1))
@@ -177,7 +176,9 @@ def _loop(reply: str) -> Found | None:
 def _character_loop(reply: str) -> Found | None:
     """One or a few characters over and over at the end."""
     tail = reply[-120:]
-    for size in range(1, 13):
+    if len(set(tail)) > _LONGEST_UNIT:
+        return None
+    for size in range(1, _LONGEST_UNIT + 1):
         unit = tail[-size:]
         if unit.strip() and not set(unit) <= set("-=_*#. \n|~") and tail.endswith(unit * (100 // size)):
             return Found("repetition_loop", len(reply) - 100, len(reply))

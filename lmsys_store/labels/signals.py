@@ -61,7 +61,7 @@ def _evidence(
     if signal in _NO_WEIGHT:
         return None
     # Built by hand and valid: checking it would cost as much as finding it.
-    return Evidence.model_construct(
-        id=signal, turn=reply // 2 + 1, message=message, role="user" if message % 2 == 0 else "assistant",
-        start=found.start, end=found.end, weight=weight_of(weights, signal, last=last),
-    )  # fmt: skip
+    return Evidence.assembled({
+        "id": signal, "turn": reply // 2 + 1, "message": message, "role": "user" if message % 2 == 0 else "assistant",
+        "start": found.start, "end": found.end, "weight": weight_of(weights, signal, last=last),
+    })  # fmt: skip

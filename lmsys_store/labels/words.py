@@ -1,9 +1,9 @@
 """A prompt as the words that a linear model weighs. One place for training and for use: a difference between them is silent."""
 
-import re
 from itertools import pairwise
 from typing import Final
 
+from lmsys_store.labels.patterns import Patterns
 from lmsys_store.search import tokens
 
 _HEAD: Final = 900
@@ -11,17 +11,19 @@ _TAIL: Final = 300
 _WORDS: Final = 220
 _LONG: Final = 7
 _STEM: Final = 5
-_SHAPES: Final = (
-    ("#fence", re.compile(r"```")),
-    ("#code", re.compile(r"[;{}]\s*\n|\w\(\w*\)|</\w+>|=>|==|!=|\w+\.\w+\(")),
-    ("#formula", re.compile(r"\\frac|\\sum|\$[^$ ][^$]{0,80}\$|\d\s*[+*/^]\s*\d|\bx\s*=|[=<>]\s*\d")),
-    ("#table", re.compile(r"\n[^\n|]*\|[^\n|]*\|")),
-    ("#address", re.compile(r"https?://")),
-    ("#mark", re.compile(r"[?？]\s*$")),
-    ("#quote", re.compile(r"[\"“„«「][^\"”“»」]{20,}")),
-    ("#money", re.compile(r"[$€£]\s?\d")),
-    ("#number", re.compile(r"\d")),
-    ("#lines", re.compile(r"\n.*\n.*\n", re.DOTALL)),
+_SHAPES: Final = Patterns(
+    {
+        "#fence": ["```"],
+        "#code": [r"[;{}]\s*\n", r"\w\(\w*\)", r"</\w+>", "=>", "==", "!=", r"\w+\.\w+\("],
+        "#formula": [r"\\frac", r"\\sum", r"\$[^$ ][^$\n]*\$", r"\d\s*[+*/^]\s*\d", r"\bx\s*=", r"[=<>]\s*\d"],
+        "#table": [r"\n[^\n|]*\|[^\n|]*\|"],
+        "#address": ["https?://"],
+        "#mark": [r"[?？]\s*$"],
+        "#quote": [r"[\"“„«「][^\"”“»」]{20}[^\"”“»」]*[\"”“»」]"],
+        "#money": [r"[$€£]\s?\d"],
+        "#number": [r"\d"],
+        "#lines": [r"\n[^\n]*\n[^\n]*\n"],
+    }
 )
 
 
@@ -42,6 +44,6 @@ def words_of(text: str) -> list[str]:
     found += [f"{word[:_STEM]}~" for word in words if len(word) >= _LONG]
     found += [f"^{word}" for word in words[:1]]
     found += [f"^{' '.join(words[:2])}"] if len(words) > 1 else []
-    found += [name for name, shape in _SHAPES if shape.search(part)]
+    found += _SHAPES.ids(part)
     found.append("#short" if len(words) < 6 else "#long" if len(words) > 80 else "#middle")
     return found

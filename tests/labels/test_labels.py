@@ -18,7 +18,21 @@ from lmsys_store.labels.structure import QUESTION_KINDS, STRUCTURE_TAGS, questio
 from lmsys_store.records import CheckedRow
 
 LABELLER = Labeller()
-WORDS = ("I'm sorry,", "thanks!", "that's wrong", "write a poem", "```", "NAME_1", "你好", "as an AI", "\x00", "import os\n", "?", "1.")
+WORDS = (
+    "I'm sorry,",
+    "thanks!",
+    "that's wrong",
+    "write a poem",
+    "```",
+    "NAME_1",
+    "你好",
+    "as an AI",
+    "\x00",
+    "import os\n",
+    "?",
+    "1.",
+)
+VERSES = " ".join(f"Verse {number} speaks of another day." for number in range(30))
 texts = st.lists(st.sampled_from(WORDS) | st.text(max_size=12), max_size=12).map(" ".join)
 
 
@@ -46,7 +60,7 @@ def test_evidence_lies_inside_the_message_it_names(contents: Sequence[str]) -> N
 
 @pytest.mark.parametrize(
     "text",
-    ["", " \n", "a" * 1_000_000, "(" * 50_000, "\x00\x01\x02" * 1000, "sorry, " * 20_000, "١٢٣ ابجد 漢字 हिन्दी " * 500, "{{[[<<" * 9999],
+    ["", " \n", "a" * 1_000_000, "(" * 50_000, "\x00\x01\x02" * 1000, "sorry, " * 20_000, "١٢٣ ابجد 漢字 हिन्दी " * 500],
 )  # fmt: skip
 def test_any_text_is_labelled_in_linear_time(text: str) -> None:
     assert LABELLER.labels(row(text, text, text)).version == LABELLER.version
@@ -60,7 +74,9 @@ def test_a_set_of_patterns_finds_what_each_finds_alone(text: str) -> None:
 
 
 def evidence(signal: str, turn: int = 1, *, last: bool = True) -> Evidence:
-    return Evidence(id=signal, turn=turn, message=2 * turn, role="user", start=0, end=1, weight=WEIGHTS[signal][0 if last else 1])
+    return Evidence(
+        id=signal, turn=turn, message=2 * turn, role="user", start=0, end=1, weight=WEIGHTS[signal][0 if last else 1]
+    )
 
 
 def test_no_evidence_is_three_and_has_no_basis() -> None:
@@ -87,7 +103,12 @@ def test_the_documented_examples_of_the_rating(found: list[Evidence], value: flo
 
 def test_a_longer_reply_or_an_emotional_topic_earns_nothing() -> None:
     short = LABELLER.labels(row("a sad poem about war", "Here it is."))
-    long = LABELLER.labels(row("an angry poem, I hate Mondays", "Here it is. " + " ".join(f"Verse {number} speaks of another day." for number in range(30))))
+    long = LABELLER.labels(
+        row(
+            "an angry poem, I hate Mondays",
+            "Here it is. " + " ".join(f"Verse {number} speaks of another day." for number in range(30)),
+        )
+    )
     assert short.rating == long.rating == 3.0 and short.rating_basis == long.rating_basis == "none"
 
 
@@ -96,7 +117,8 @@ def test_a_longer_reply_or_an_emotional_topic_earns_nothing() -> None:
     [
         ("thank you so much, that fixed it", "praise"), ("no, that's wrong. Paris has 20 of them", "user_correction"),
         ("this is useless", "user_rejection"), ("are you sure?", "clarification"), ("shorter please", None),
-        ("continue", None), ("Danke, das hat geholfen", "praise"), ("это неправильно", "user_correction"), ("你确定吗", "clarification"),
+        ("continue", None), ("Danke, das hat geholfen", "praise"), ("это неправильно", "user_correction"),
+        ("你确定吗", "clarification"),
     ],
 )  # fmt: skip
 def test_what_a_user_says_next(message: str, signal: str | None) -> None:
@@ -159,7 +181,16 @@ def test_structure_is_of_the_closed_lists(text: str) -> None:
 
 def test_tags_and_kinds_of_plain_prompts() -> None:
     assert "role-given" in structure_tags("Act as a chef. Give me a recipe as a table with columns name, grams")
-    assert structure_tags("You are a poet. Explain step by step in 100 words") == ("length-named", "role-given", "step-by-step")
-    assert question_kind("can dogs eat chocolate") == "yes-no" and question_kind("can you write a poem") == "instruction"
-    assert question_kind("what is photosynthesis") == "definition" and question_kind("what is the capital of Peru?") == "what"
+    assert structure_tags("You are a poet. Explain step by step in 100 words") == (
+        "length-named",
+        "role-given",
+        "step-by-step",
+    )
+    assert (
+        question_kind("can dogs eat chocolate") == "yes-no" and question_kind("can you write a poem") == "instruction"
+    )
+    assert (
+        question_kind("what is photosynthesis") == "definition"
+        and question_kind("what is the capital of Peru?") == "what"
+    )
     assert verb_and_object("Please write a short poem about cats") == ("write", "poem")

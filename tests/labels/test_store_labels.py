@@ -76,9 +76,15 @@ def test_labels_from_outside_are_laid_over_survive_and_are_taken_back(store: Sto
     entry = store.import_labels(votes)
     assert (entry.name, entry.matched, entry.unmatched) == ("votes.jsonl", 2, 0)
     over = store.get(first.row_index)
-    assert over is not None and (over.labels.rating, over.labels.domain, over.labels.rating_basis) == (4.5, "legal", "external")
+    assert over is not None and (over.labels.rating, over.labels.domain, over.labels.rating_basis) == (
+        4.5,
+        "legal",
+        "external",
+    )
     praised = store.get(second.row_index)
-    assert praised is not None and "praise" in (praised.labels.signals or ()) and praised.labels.rating_basis == "external"
+    assert (
+        praised is not None and "praise" in (praised.labels.signals or ()) and praised.labels.rating_basis == "external"
+    )
     make_stale(store, "1")
     store.relabel()
     assert store.get(first.row_index) == over
@@ -95,7 +101,9 @@ def test_labels_from_outside_are_laid_over_survive_and_are_taken_back(store: Sto
         ({"conversation_id": "x", "domain": "leagl"}, "legal"), ({"conversation_id": "x", "feedback": "praise"}, "round"),
     ],
 )  # fmt: skip
-def test_a_bad_label_file_is_named_and_changes_nothing(store: Store, tmp_path: Path, row: dict[str, object], word: str) -> None:
+def test_a_bad_label_file_is_named_and_changes_nothing(
+    store: Store, tmp_path: Path, row: dict[str, object], word: str
+) -> None:
     before = all_labels(store)
     with pytest.raises(LabelError, match=word):
         store.import_labels(write_lines(tmp_path / "bad.jsonl", row))
@@ -106,7 +114,7 @@ def test_unknown_ids_can_be_left_out_and_are_counted(store: Store, tmp_path: Pat
     known = store.select().first()
     assert known is not None
     path = tmp_path / "judge.csv"
-    path.write_text(f"conversation_id,rating,tags\n{known.conversation_id},2,\"marketing, multi-turn\"\nnobody,5,\n")
+    path.write_text(f'conversation_id,rating,tags\n{known.conversation_id},2,"marketing, multi-turn"\nnobody,5,\n')
     entry = store.import_labels(path, name="judge", skip_unknown=True)
     assert (entry.matched, entry.unmatched) == (1, 1)
     labelled = store.get(known.row_index)
