@@ -25,6 +25,8 @@ _MASKS: Final = (
     (re.compile(r"NAME_\d+"), " namemask "),
     (re.compile(r"\d+(?:[.,:]\d+)*"), " numbermask "),
 )
+_HAS_MASKED: Final = re.compile(r"[\d@\"“«`']|http|www")
+"""What any masked part has; most sentences have none."""
 _GREETINGS: Final = frozenset(
     [
         "hi",
@@ -151,7 +153,7 @@ def family_text(prompt: str) -> str:
     """
     start = prompt[:_READ]
     text = _without_greeting(start if start.isascii() else unicodedata.normalize("NFKC", start))
-    for pattern, mask in _MASKS:
+    for pattern, mask in _MASKS if _HAS_MASKED.search(text) else ():
         text = pattern.sub(mask, text)
     sentence = _first_sentence(text)
     words = sentence.split()

@@ -15,6 +15,7 @@ from lmsys_store.labels.structure import structure_tags
 from lmsys_store.records import FLAGGED_BIT, CheckedRow, Labels, PackedModeration
 
 _EXTERNAL: Final = "external"
+_NOTHING_SAID: Final = ExternalLabel()
 
 
 class Explained(NamedTuple):
@@ -56,7 +57,7 @@ class Labeller:
         tags = {*structure_tags(prompts[0]), *found.tags}
         if len(prompts) > 1:
             tags.add("multi-turn")
-        over = ExternalLabel()
+        over = _NOTHING_SAID
         for label in (external or {}).values():
             over = over.joined(label)
         if over.feedback:

@@ -89,9 +89,11 @@ def rate(evidence: Iterable[Evidence], version: str) -> Rating:
     value = 1 + 4 / (1 + math.exp(-z))
     confidence = abs(z) / (1 + math.fsum(map(abs, weights)))
     basis = _basis({group in _REPLY_GROUPS for _, group in strongest})
-    return Rating(
-        value=round(value, _DIGITS), basis=basis, confidence=round(confidence, _DIGITS), z=round(z, _DIGITS), evidence=found,
-        version=version,
+    return Rating.assembled(
+        {
+            "value": round(value, _DIGITS), "basis": basis, "confidence": round(confidence, _DIGITS), "z": round(z, _DIGITS),
+            "evidence": found, "version": version,
+        }
     )  # fmt: skip
 
 

@@ -163,8 +163,7 @@ def _loop(reply: str) -> Found | None:
     size = _LOOP_WORDS
     if len(words) < 2 * size or len(set(words)) > _LOOP_DISTINCT * len(words):
         return _character_loop(reply)
-    last = tuple(words[-2 * size : -size])
-    times = sum(tuple(words[at : at + size]) == last for at in range(len(words) - size + 1))
+    times = " ".join(words).count(" ".join(words[-2 * size : -size]))
     lines = [line.lstrip(" 0123456789.)-*").rstrip() for line in reply.splitlines() if line.strip()]
     same = sum(line == lines[-2] for line in lines) if len(lines) > 3 and len(lines[-2]) > 12 else 0
     if (times >= 3 and times * size > _LOOP_SHARE * len(words)) or (same >= 4 and same * 3 > len(lines)):

@@ -163,7 +163,7 @@ async def test_the_first_row_of_a_cold_store_comes_right_after_the_one_request_i
                 assert chat is not None and len(standin.log) == requests + 1
                 request = standin.log[-1]
                 over.append(seconds - ((request.ended or started) - request.started))
-    assert statistics.median(over) <= 0.05, over
+    assert statistics.median(over) <= 0.1, over
 
 
 # -- explain -----------------------------------------------------------------------------------------------------------
