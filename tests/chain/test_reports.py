@@ -152,7 +152,7 @@ async def test_moderation_of_rows_that_another_stored_meanwhile(store_path: Path
 
 
 async def test_the_first_row_of_a_cold_store_comes_right_after_the_one_request_it_needs(tmp_path: Path) -> None:
-    """At most 50 ms beside the time of the request, as the server sees it."""
+    """At most 100 ms beside the time of the request, as the server sees it; a third of it labels the page."""
     over = []
     with serving(StandIn(LARGE, page_seconds=0.02)) as standin:
         for number in range(8):
