@@ -6,6 +6,7 @@ table holds weights of words, no text. The same input gives the same table.
 
 import argparse
 import json
+import math
 import random
 import zlib
 from collections import Counter
@@ -94,17 +95,21 @@ def train(
     least: float,
     temperatures: Mapping[str, float],
     questions: Mapping[str, Sequence[str]] = DOMAIN_AND_TASK,
+    weigh_rarity: bool = True,
 ) -> dict[str, Any]:
-    """The table as JSON: binary words, rows of length 1, one logistic regression an axis, weights rounded to 8 bits."""
+    """The table as JSON: words (by rarity), rows of length 1, one logistic regression an axis, weights rounded to 8 bits."""
     counted: Counter[str] = Counter()
     for one in examples:
         counted.update(one.words)
     words = sorted(word for word, count in counted.items() if count >= least)
     columns = {word: at for at, word in enumerate(words)}
+    rarity = np.ones(len(words))
+    if weigh_rarity:
+        rarity = np.array([math.log((1 + len(examples)) / (1 + counted[word])) + 1 for word in words])
     parts, axes = [], {}
     for axis, names in questions.items():
-        weights, bias = _regression(examples, columns, axis, names, strength)
-        parts.append(weights)
+        weights, bias = _regression(examples, columns, rarity, axis, names, strength)
+        parts.append(weights * rarity[:, None])
         axes[axis] = {
             "names": list(names),
             "temperature": temperatures[axis],
@@ -117,13 +122,19 @@ def train(
     return {
         "words": [word for word, keep in zip(words, kept, strict=True) if keep],
         "scale": scale,
+        "squares": [round(float(one), 2) for one in rarity[kept] ** 2],
         "axes": axes,
         "weights": rounded[kept].tobytes().hex(),
     }
 
 
 def _regression(
-    examples: Sequence[Example], columns: Mapping[str, int], axis: str, names: Sequence[str], strength: float
+    examples: Sequence[Example],
+    columns: Mapping[str, int],
+    rarity: Any,
+    axis: str,
+    names: Sequence[str],
+    strength: float,
 ) -> tuple[Any, Any]:
     """Weights (words x classes) and bias. A prompt with two defensible labels counts for both, mostly for the first."""
     rows, labels, counts = [], [], []
@@ -134,7 +145,7 @@ def _regression(
             labels.append(names.index(name))
             share = 1.0 if len(choices) == 1 else 0.7 if number == 0 else 0.3 / (len(choices) - 1)
             counts.append(one.weight * share)
-    matrix = _matrix(rows, columns)
+    matrix = _matrix(rows, columns, rarity)
     model = LogisticRegression(C=strength, max_iter=300, tol=1e-3)
     model.fit(matrix, labels, sample_weight=counts)
     weights = np.zeros((len(columns), len(names)), dtype=np.float64)
@@ -148,12 +159,13 @@ def _regression(
     return weights, bias
 
 
-def _matrix(examples: Iterable[Example], columns: Mapping[str, int]) -> Any:
+def _matrix(examples: Iterable[Example], columns: Mapping[str, int], rarity: Any) -> Any:
     at, values, starts = [], [], [0]
     for one in examples:
         known = [columns[word] for word in one.words if word in columns]
         at += known
-        values += [1 / max(len(known), 1) ** 0.5] * len(known)
+        found = rarity[known]
+        values += list(found / max(float((found**2).sum()), 1.0) ** 0.5)
         starts.append(len(at))
     return csr_matrix((values, at, starts), shape=(len(starts) - 1, len(columns)))
 

@@ -38,7 +38,9 @@ def examples_of(folder: Path) -> list[Example]:
 
 def learned(examples: Sequence[Example]) -> dict[str, object]:
     """The table of some replies."""
-    return train(examples, strength=STRENGTH, least=LEAST, temperatures={"refusal": 1.0}, questions=QUESTIONS)
+    return train(
+        examples, strength=STRENGTH, least=LEAST, temperatures={"refusal": 1.0}, questions=QUESTIONS, weigh_rarity=False
+    )
 
 
 def refused(reply: str, table: WordTable) -> bool:

@@ -30,11 +30,15 @@ class Axis(NamedTuple):
 
 
 class WordTable(NamedTuple):
-    """Weights of words for all classes: ``rows`` of a word, ``weights[row, class]`` in units of ``scale``."""
+    """Weights of words for all classes: ``rows`` of a word, ``weights[row, class]`` in units of ``scale``.
+
+    A word's rarity is in its weights already; ``squares`` (rarity squared, by row) give the length a text is measured by.
+    """
 
     rows: Mapping[str, int]
     weights: Any
     scale: float
+    squares: Any
     axes: Mapping[str, Axis]
 
 
@@ -51,7 +55,13 @@ def table_of(value: Mapping[str, Any]) -> WordTable:
         axes[name] = Axis(axis["names"], start, axis["temperature"], np.array(axis["bias"], dtype=np.float32))
         start += len(axis["names"])
     weights = np.frombuffer(bytes.fromhex(value["weights"]), dtype=np.int8).reshape(-1, start)
-    return WordTable({word: row for row, word in enumerate(value["words"])}, weights, value["scale"], axes)
+    return WordTable(
+        {word: row for row, word in enumerate(value["words"])},
+        weights,
+        value["scale"],
+        np.array(value["squares"], dtype=np.float32),
+        axes,
+    )
 
 
 class Scores(NamedTuple):
@@ -68,7 +78,9 @@ class Scores(NamedTuple):
 def scores_of(features: Sequence[str], table: WordTable) -> dict[str, Scores]:
     """The scores of a text's words on every axis."""
     rows = _rows(features, table)
-    sums = table.weights[rows].sum(axis=0, dtype=np.int64) * (table.scale / max(len(rows), 1) ** 0.5)
+    sums = table.weights[rows].sum(axis=0, dtype=np.int64) * (
+        table.scale / max(float(table.squares[rows].sum()), 1.0) ** 0.5
+    )
     found = {}
     for name, axis in table.axes.items():
         logits = (sums[axis.start : axis.stop] + axis.bias) / axis.temperature
