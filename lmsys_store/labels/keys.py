@@ -27,106 +27,20 @@ _MASKS: Final = (
 )
 _HAS_MASKED: Final = re.compile(r"[\d@\"“«`']|http|www")
 """What any masked part has; most sentences have none."""
-_GREETINGS: Final = frozenset(
-    [
-        "hi",
-        "hello",
-        "hey",
-        "hiya",
-        "howdy",
-        "greetings",
-        "yo",
-        "dear",
-        "there",
-        "everyone",
-        "all",
-        "bot",
-        "assistant",
-        "chatgpt",
-        "gpt",
-        "claude",
-        "vicuna",
-        "ai",
-        "good",
-        "morning",
-        "afternoon",
-        "evening",
-        "day",
-        "hola",
-        "buenos",
-        "dias",
-        "buenas",
-        "tardes",
-        "ola",
-        "olá",
-        "bom",
-        "dia",
-        "boa",
-        "tarde",
-        "hallo",
-        "guten",
-        "tag",
-        "morgen",
-        "moin",
-        "bonjour",
-        "salut",
-        "bonsoir",
-        "привет",
-        "здравствуйте",
-        "здравствуй",
-        "добрый",
-        "день",
-        "ciao",
-        "buongiorno",
-        "namaste",
-    ]
+_SMALL: Final = frozenset("there everyone all bot assistant chatgpt gpt claude vicuna ai good day morning dear".split())
+"""Words of a greeting with which a sentence may also begin: they are one only after another greeting."""
+_GREETINGS: Final = _SMALL | frozenset(
+    (
+        "hi hello hey hiya howdy greetings yo afternoon evening hola buenos dias buenas tardes ola olá bom dia boa tarde "
+        "hallo guten tag morgen moin bonjour salut bonsoir привет здравствуйте здравствуй добрый день ciao buongiorno namaste"
+    ).split()
 )
-_SMALL: Final = frozenset(
-    [
-        "there",
-        "everyone",
-        "all",
-        "bot",
-        "assistant",
-        "chatgpt",
-        "gpt",
-        "claude",
-        "vicuna",
-        "ai",
-        "good",
-        "day",
-        "morning",
-        "dear",
-    ]
-)
-"""Of these a sentence may well begin without being a greeting, so they are one only after another greeting."""
 _CHINESE_GREETING: Final = re.compile(r"^\s*(?:你好|您好|嗨|早上好)[,，!！。\s]*")
 _POLITE: Final = frozenset(
-    [
-        "please",
-        "kindly",
-        "pls",
-        "plz",
-        "just",
-        "could",
-        "would",
-        "can",
-        "you",
-        "me",
-        "i",
-        "want",
-        "need",
-        "like",
-        "to",
-        "for",
-        "thanks",
-        "por",
-        "favor",
-        "bitte",
-        "svp",
-        "silvousplaît",
-        "пожалуйста",
-    ]
+    (
+        "please kindly pls plz just could would can you me i want need like to for thanks por favor bitte svp "
+        "silvousplaît пожалуйста"
+    ).split()
 )
 
 
