@@ -288,9 +288,7 @@ def _domain_condition(operator: str, name: str) -> Expression:
     alias = _DOMAIN_ALIASES.get(word)
     if alias is not None:
         return ~alias if operator == "ne" else alias
-    other_names = (*vocabulary.SAME_DOMAIN, *_DOMAIN_ALIASES)
-    one = vocabulary.known_word("domain", vocabulary.SAME_DOMAIN.get(word, name), vocabulary.DOMAINS, also=other_names)
-    return Condition("domain", operator, one)
+    return Condition("domain", operator, vocabulary.domain_word(name, also=_DOMAIN_ALIASES))
 
 
 def _is(field: str, word: str) -> Expression:

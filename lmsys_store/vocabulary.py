@@ -92,6 +92,15 @@ def spelled(word: str) -> str:
     return word.strip().casefold().replace("_", "-")
 
 
+def domain_word(name: str, *, also: Iterable[str] = ()) -> str:
+    """The id of a domain given by it, or by its other name; ``also`` are further names to suggest.
+
+    Raises:
+        QueryError: with the nearest known words.
+    """
+    return known_word("domain", SAME_DOMAIN.get(spelled(name), name), DOMAINS, also=(*SAME_DOMAIN, *also))
+
+
 def known_word(kind: str, value: str, known: Iterable[str], *, also: Iterable[str] = ()) -> str:
     """The id of ``value`` in a closed vocabulary, in any case, with ``_`` for ``-``; ``also`` are other names to suggest.
 

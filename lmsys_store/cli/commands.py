@@ -18,24 +18,19 @@ from lmsys_store.cli.options import (
     OutputOption,
     ResumeOption,
     StoreOption,
+    by_id_or_row,
+    open_store,
     with_filters,
 )
 from lmsys_store.settings import store_path
 
 if TYPE_CHECKING:
-    from lmsys_store.blocking import Results, Store
+    from lmsys_store.blocking import Results
     from lmsys_store.reports import StoreStatus
     from lmsys_store.settings import Fallback
     from lmsys_store.storage.reader import Predicate
 
 ROWS_AT_A_TERMINAL = 20
-
-
-def _open(path: Path | None, fallback: "Fallback" = "cache") -> "Store":
-    """The store; one that is not there is made only to keep what a remote delivers."""
-    from lmsys_store.blocking import Store
-
-    return Store(path, create=fallback != "cache")
 
 
 def _fallback(given: "Fallback | None") -> "Fallback":
@@ -57,7 +52,7 @@ def status(store: StoreOption = None, json: JsonOption = False) -> None:
     if not path.exists():
         typer.echo(display.json_line(_empty_status(path)))
         return
-    with _open(store) as opened:
+    with open_store(store) as opened:
         found = opened.status()
     if json:
         values = asdict(found) | {"path": str(found.path)}
@@ -150,7 +145,7 @@ def query(
     from lmsys_store.convert.writing import write_jsonl
 
     far = _fallback(fallback)
-    with _open(store, far) as opened:
+    with open_store(store, far) as opened:
         selected = opened.select(resume=resume, fallback=far, deadline=deadline, **filters)
         if json or output is not None:
             results = _limited(selected, limit)
@@ -200,10 +195,8 @@ def show(
     from lmsys_store.records import as_json_object
 
     far = _fallback(fallback)
-    with _open(store, far) as opened:
-        chat = opened.get(conversation)
-        if chat is None and conversation.isdecimal() and len(conversation) < 19:
-            chat = opened.get(int(conversation))
+    with open_store(store, far) as opened:
+        chat = by_id_or_row(opened.get, conversation)
         if chat is None and far != "cache":
             chat = opened.select(conversation_id=conversation, fallback=far, deadline=deadline).first()
         held = chat is not None or opened.select(fallback="cache").first() is not None
@@ -229,7 +222,7 @@ def count(
     from lmsys_store.cli import display
 
     far = _fallback(fallback)
-    with _open(store, far) as opened:
+    with open_store(store, far) as opened:
         if by is None:
             results = opened.select(fallback=far, deadline=deadline, **filters)
             number = results.count()
@@ -282,7 +275,7 @@ def export(
     if format == "parquet" and output is None:
         fail("--format parquet needs --output FILE", 2)
     far = _fallback(fallback)
-    with _open(store, far) as opened:
+    with open_store(store, far) as opened:
         moderation = format == "parquet" and not ids_only
         selected = opened.select(resume=resume, moderation=moderation, fallback=far, deadline=deadline, **filters)
         results = _limited(selected, limit)
@@ -305,7 +298,7 @@ def check(store: StoreOption = None, json: JsonOption = False) -> None:
     """Check the store: the file, and every row against coverage, texts and the full-text index."""
     from lmsys_store.cli import display
 
-    with _open(store) as opened:
+    with open_store(store) as opened:
         report = opened.check()
     if json:
         typer.echo(display.json_line({"ok": report.ok, "rows": report.rows, "problems": report.problems}))
@@ -355,7 +348,7 @@ def overview() -> None:
     path = store_path(None)
     holds, following = "nothing yet", "lmsys-store sync PATH     (or, to try it out: lmsys-store sync --mock)"
     if path.exists():
-        with _open(None) as opened:
+        with open_store(None) as opened:
             found = opened.status()
         if found.dataset is not None:
             holds = f"{found.rows:,} chats of {found.dataset}, {'complete' if found.complete else 'not complete'}"

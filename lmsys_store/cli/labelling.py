@@ -1,4 +1,4 @@
-"""The commands about labels: where they come from, how they are spread, labels from outside, near-duplicates."""
+"""The commands about labels: where they come from, how they are spread, labels from outside."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from lmsys_store.cli import app, boundary, fail
-from lmsys_store.cli.options import JsonOption, StoreOption
+from lmsys_store.cli.options import JsonOption, StoreOption, by_id_or_row, open_store
 
 if TYPE_CHECKING:
     from lmsys_store.blocking import Store
@@ -18,19 +18,13 @@ if TYPE_CHECKING:
 _ROWS: Final = 12
 
 
-def _open(store: Path | None) -> "Store":
-    from lmsys_store.blocking import Store
-
-    return Store(store, create=False)
-
-
 @app.command()
 @boundary
 def relabel(store: StoreOption = None, json: JsonOption = False) -> None:
     """Compute labels anew where they are of another version; fetches nothing, and goes on where it stopped."""
     from lmsys_store.cli import display
 
-    with _open(store) as opened, display.count_bar("labelling") as tell:
+    with open_store(store) as opened, display.count_bar("labelling") as tell:
         report = opened.relabel(tell)
     if json:
         typer.echo(display.json_line({"rows": report.rows, "version": report.version, "seconds": report.seconds}))
@@ -68,7 +62,7 @@ def labels(
     asked = [name for name, given in (("--explain", explain), ("--import", import_), ("--remove", remove)) if given]
     if len(asked) > 1 or (asked and (report or against)):
         fail("one thing at a time: --explain, --import, --remove, or --report", 2)
-    with _open(store) as opened:
+    with open_store(store) as opened:
         if explain is not None:
             _explain(opened, explain, json=json)
         elif import_ is not None:
@@ -85,9 +79,7 @@ def labels(
 def _explain(opened: "Store", key: str, *, json: bool) -> None:
     from lmsys_store.cli import display
 
-    found, chat = opened.explain_labels(key), opened.get(key)
-    if found is None and key.isdecimal() and len(key) < 19:
-        found, chat = opened.explain_labels(int(key)), opened.get(int(key))
+    found, chat = by_id_or_row(opened.explain_labels, key), by_id_or_row(opened.get, key)
     if found is None or chat is None:
         fail(f"no chat {key!r} in the store; list some with: lmsys-store query", 1)
         return

@@ -5,11 +5,17 @@ import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import typer
 
 from lmsys_store.errors import QueryError
+from lmsys_store.settings import Fallback
+
+if TYPE_CHECKING:
+    from lmsys_store.blocking import Store
+
+T = TypeVar("T")
 
 StoreOption = Annotated[
     Path | None,
@@ -73,6 +79,23 @@ _FILTERS: Final[dict[str, Any]] = {
         typer.Option("--search", metavar="WORDS", help='Words, "a phrase", prefix* and -not, in user messages.'),
     ],
 }
+
+
+def open_store(path: Path | None, fallback: Fallback = "cache") -> "Store":
+    """The store; one that is not there is made only to keep what a remote delivers."""
+    from lmsys_store.blocking import Store
+
+    return Store(path, create=fallback != "cache")
+
+
+def by_id_or_row(find: Callable[[str | int], T | None], key: str) -> T | None:
+    """What a conversation id finds, or else a row number that could be one."""
+    found = find(key)
+    return find(int(key)) if found is None and key.isdecimal() and len(key) < _ROW_DIGITS else found
+
+
+_ROW_DIGITS: Final = 19
+"""From so many digits on a number may be beyond 64 bits."""
 
 
 def with_filters(command: Callable[..., None]) -> Callable[..., None]:

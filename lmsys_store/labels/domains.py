@@ -1,6 +1,6 @@
-"""What a conversation is about (domain) and what is asked of the model (task): rules that are nearly always right, then words.
+"""What a conversation is about (domain) and what is asked of the model (task): by the weights of its words.
 
-The words' weights come from ``make labels`` (training/domains.py); the table is read when the first row is classified.
+They come from ``make labels`` (training/domains.py); the table is read when the first row is classified.
 """
 
 from collections.abc import Sequence

@@ -4,7 +4,8 @@ The hazard: a label of one vocabulary read as another's. Domains, tasks and tags
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any, Final
 
 from pydantic import Field, ValidationError, field_validator
@@ -36,17 +37,18 @@ class ExternalLabel(Record):
     @field_validator("domain")
     @classmethod
     def _domain(cls, value: str | None) -> str | None:
-        return _known("domain", value, vocabulary.DOMAINS)
+        return None if value is None else _known(vocabulary.domain_word, value)
 
     @field_validator("task")
     @classmethod
     def _task(cls, value: str | None) -> str | None:
-        return _known("task", value, vocabulary.TASKS)
+        return None if value is None else _known(partial(vocabulary.known_word, "task", known=vocabulary.TASKS), value)
 
     @field_validator("tags")
     @classmethod
     def _tags(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return None if value is None else tuple(sorted({str(_known("tag", tag, vocabulary.TAGS)) for tag in value}))
+        word = partial(vocabulary.known_word, "tag", known=vocabulary.TAGS)
+        return None if value is None else tuple(sorted({_known(word, tag) for tag in value}))
 
     def joined(self, later: "ExternalLabel") -> "ExternalLabel":
         """Both together; where both speak, the later one."""
@@ -54,10 +56,10 @@ class ExternalLabel(Record):
         return self.model_copy(update={**values, "feedback": {**self.feedback, **later.feedback}})
 
 
-def _known(kind: str, value: str | None, known: tuple[str, ...]) -> str | None:
+def _known(word: Callable[[str], str], value: str) -> str:
+    """The id of a word; pydantic reports errors of values only."""
     try:
-        word = None if value is None else vocabulary.SAME_DOMAIN.get(vocabulary.spelled(value), value)
-        return None if word is None else vocabulary.known_word(kind, word, known)
+        return word(value)
     except QueryError as error:
         raise ValueError(str(error)) from None
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from rapidfuzz import fuzz
 
-from lmsys_store.labels.patterns import Found, Patterns
+from lmsys_store.labels.patterns import Found, Patterns, blanked
 from lmsys_store.search import tokens
 
 _HEAD: Final = 260
@@ -111,7 +111,7 @@ def _asks_of_term(earlier: str, reply: str, message: str) -> bool:
 
 def _said(message: str) -> Found | None:
     """The strongest thing said at the beginning of a message (or, thanks, at its end)."""
-    head = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), message[:_HEAD])
+    head = blanked(_QUOTED, message[:_HEAD])
     found = {one.id: one for one in _SAID.find(head)}
     if not found and len(message) > _HEAD:
         offset = len(message) - _TAIL

@@ -3,6 +3,7 @@
 The hazard: RE2 knows neither lookaround nor back references; ``\\b`` and ``\\w`` know ASCII alone.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
@@ -18,6 +19,11 @@ class Found(NamedTuple):
     id: str
     start: int
     end: int
+
+
+def blanked(quoted: re.Pattern[str], text: str) -> str:
+    """The text with spaces for what is quoted in it, every other character where it was."""
+    return quoted.sub(lambda match: " " * len(match[0]), text)
 
 
 class Patterns:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from lmsys_store.labels.linear import scores_of, shipped_table
-from lmsys_store.labels.patterns import Found, Patterns
+from lmsys_store.labels.patterns import Found, Patterns, blanked
 from lmsys_store.labels.words import words_of
 
 _HEAD: Final = 350
@@ -76,7 +76,8 @@ _HEADS: Final = Patterns(
         ],
     }
 )  # fmt: skip
-_DOUBTFUL: Final = frozenset({"refusal", "disclaimer", "lecture", "lacks"})
+_DOUBTFUL: Final = ("refusal", "lacks", "disclaimer", "lecture")
+"""What may be a refusal, the plainest first."""
 _REFUSES: Final = 0.4
 _SPOKEN: Final = re.compile(r"[\"“][^\"”]{5,}[\"”]")
 """What somebody says in a story is not what the assistant says."""
@@ -123,9 +124,9 @@ def has_apology(reply: str) -> Found | None:
 
 def _declined(reply: str) -> Found | None:
     """A refusal, or else a disclaimer of what the model cannot do."""
-    head = _SPOKEN.sub(lambda quoted: " " * len(quoted[0]), reply[:_HEAD])
+    head = blanked(_SPOKEN, reply[:_HEAD])
     found = {one.id: one for one in _HEADS.find(head)}
-    if not found.keys() & _DOUBTFUL:
+    if found.keys().isdisjoint(_DOUBTFUL):
         return None
     refusal, lacks = found.get("refusal"), found.get("lacks")
     if lacks is not None and "lecture" not in found:
@@ -135,8 +136,8 @@ def _declined(reply: str) -> Found | None:
         if not able and not ("persona" in found and "disclaimer" in found):
             return refusal
     if "sympathy" not in found and _refusal_score(reply, found) > _REFUSES:
-        place = refusal or lacks or found.get("disclaimer") or found.get("lecture")
-        return Found("refusal", 0, _HEAD) if place is None else place._replace(id="refusal")
+        place = next(found[name] for name in _DOUBTFUL if name in found)
+        return place._replace(id="refusal")
     lacks = lacks or found.get("persona")
     return None if lacks is None or "disclaimer" not in found else lacks._replace(id="capability_disclaimer")
 

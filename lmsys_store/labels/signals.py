@@ -13,7 +13,6 @@ from lmsys_store.labels.replies import has_apology, reply_signals
 
 _NO_WEIGHT: Final = frozenset({"truncated-weak"})
 """Recorded by the detectors, too weak to be evidence: one ordinary reply in 25 ends without a mark."""
-_ANSWERED_BY: Final = frozenset({"user-correction", "user-rejection"})
 
 
 def evidence_of(

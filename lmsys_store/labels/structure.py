@@ -136,9 +136,7 @@ def question_kind(prompt: str) -> str:
         f"{sentences[0].strip()}\n{head}" if "___" in head or "\nA" in head or "\na" in head else sentences[0].strip()
     )
     first = next((kind for kind in _ORDER if kind in kinds), None)
-    if first is not None and first != "fill-in":
-        return first
-    if first == "fill-in":
+    if first is not None:
         return first
     asked = [one.strip() for one in _SENTENCES.findall(prompt[-_TAIL:]) if one.strip()]
     for sentence in [*reversed(asked[-_TOLD:]), *(one.strip() for one in sentences[1:_TOLD])]:

@@ -47,6 +47,13 @@ def select_conversations(*, with_moderation: bool) -> Select[Any]:
     return select(*columns).select_from(source)
 
 
+def select_by_key(key: str | int) -> Select[Any]:
+    """The row of a row index (int), or the first of a conversation id (str), with its per-message moderation."""
+    column = conversation.c.row_index if isinstance(key, int) else conversation.c.conversation_id
+    statement = select_conversations(with_moderation=True).where(column == key)
+    return statement.order_by(conversation.c.row_index).limit(1)
+
+
 def page_statement(selected: Select[Any], *wheres: ColumnElement[bool]) -> Select[Any]:
     """One keyset page in row order of the rows that satisfy any of ``wheres`` (default: of all).
 

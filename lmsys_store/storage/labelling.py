@@ -12,7 +12,14 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from lmsys_store.errors import LabelError
 from lmsys_store.records import CheckedRow, Labels, Origin
-from lmsys_store.storage.codec import LABEL_COLUMNS, conversation_of, label_columns, now, select_conversations
+from lmsys_store.storage.codec import (
+    LABEL_COLUMNS,
+    conversation_of,
+    label_columns,
+    now,
+    select_by_key,
+    select_conversations,
+)
 from lmsys_store.storage.engine import Database
 from lmsys_store.storage.tables import conversation, external_label, label_import
 
@@ -57,9 +64,7 @@ class LabelStore:
 
     async def row(self, key: str | int) -> StaleRow | None:
         """The row of a row index, or the first of a conversation id."""
-        column = conversation.c.row_index if isinstance(key, int) else conversation.c.conversation_id
-        statement = select_conversations(with_moderation=True).where(column == key)
-        statement = statement.order_by(conversation.c.row_index).limit(1)
+        statement = select_by_key(key)
         found = await self._database.read(lambda connection: _with_external(connection, statement))
         return found[0] if found else None
 

@@ -21,6 +21,7 @@ from lmsys_store.storage.codec import (
     conversation_of,
     page_statement,
     search_page_statement,
+    select_by_key,
     select_conversations,
 )
 from lmsys_store.storage.compile import alternatives, column_of, compile_query, leading_search, search_condition
@@ -146,9 +147,7 @@ class Reader:
 
     async def get(self, key: str | int, origin: Origin) -> Conversation | None:
         """The row of a row index, or the first of a conversation id, with its per-message moderation."""
-        column = conversation.c.row_index if isinstance(key, int) else conversation.c.conversation_id
-        statement = select_conversations(with_moderation=True).where(column == key)
-        statement = statement.order_by(conversation.c.row_index).limit(1)
+        statement = select_by_key(key)
 
         def operation(connection: Connection) -> Row | None:
             found: Row | None = connection.execute(statement).one_or_none()
