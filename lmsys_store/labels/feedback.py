@@ -15,7 +15,6 @@ _HEAD: Final = 260
 _TAIL: Final = 120
 _SHORT: Final = 45
 """Below so many characters a complaint has no room to say what is wrong."""
-_ALIKE: Final = 78
 _COMPARED: Final = 600
 
 _SAID: Final = Patterns(
@@ -158,7 +157,7 @@ def _asked_again(earlier: str, message: str) -> str | None:
         return None
     if len(ones - others) == len(others - ones) == 1 and fuzz.ratio(*(ones ^ others)) < 60:
         return None  # one word exchanged for another: the same question about something else
-    return "rephrase" if len(shared) >= _SHARED * smaller or fuzz.token_sort_ratio(first, second) >= _ALIKE else None
+    return "rephrase" if len(shared) >= _SHARED * smaller else None
 
 
 def _stems(words: list[str]) -> set[str]:

@@ -131,6 +131,12 @@ def test_the_same_text_again_is_resent() -> None:
     assert found is not None and found.id == "resend"
 
 
+def test_the_same_frame_around_other_things_is_another_question() -> None:
+    asked = "can you tell me how i get from the airport of paris to the center of lyon in a day"
+    found = feedback(asked, "By train.", asked.replace("paris", "rome").replace("lyon", "nice").replace("day", "week"))
+    assert found is None or found.id != "rephrase"
+
+
 @pytest.mark.parametrize(
     "reply, signal",
     [
