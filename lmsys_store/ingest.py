@@ -20,8 +20,7 @@ from lmsys_store import intervals
 from lmsys_store.errors import DatasetMismatchError, InvalidRowError, LmsysStoreError
 from lmsys_store.expressions import Expression
 from lmsys_store.intervals import Interval
-from lmsys_store.records import CheckedRow
-from lmsys_store.rows import checked_row
+from lmsys_store.rows import CheckedRow, checked_row
 from lmsys_store.sources.base import BrokenRow, FilteringSource, Matches, Page, Source
 from lmsys_store.storage.pages import PreparedPage, prepared_page
 from lmsys_store.storage.reader import Reader, Reject, StoreState

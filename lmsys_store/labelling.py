@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 from anyio import to_thread
 
 from lmsys_store.errors import LabelError
-from lmsys_store.records import CheckedRow, Labels
+from lmsys_store.records import Labels
+from lmsys_store.rows import CheckedRow
 from lmsys_store.settings import Settings
 from lmsys_store.storage.labelling import LabelStore, StaleRow
 

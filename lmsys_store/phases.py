@@ -23,9 +23,9 @@ from lmsys_store.errors import (
 from lmsys_store.ingest import Label
 from lmsys_store.intervals import Interval
 from lmsys_store.query import Query, fields
-from lmsys_store.records import CheckedRow, Conversation, Origin
+from lmsys_store.records import Conversation, Origin
 from lmsys_store.remote import Remote
-from lmsys_store.rows import checked_row
+from lmsys_store.rows import CheckedRow, checked_row
 from lmsys_store.settings import Fallback
 from lmsys_store.sources.base import REMOTE_ROWS, Page
 from lmsys_store.sources.where import RemotePart, remote_part

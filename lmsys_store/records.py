@@ -6,14 +6,13 @@ maxima) always, and the per-message moderation only when it was asked for.
 
 import json
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from itertools import cycle
 from typing import Any, Final, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, InstanceOf, TypeAdapter
+from pydantic import BaseModel, ConfigDict, InstanceOf
 
 from lmsys_store.errors import NotLoadedError
 
@@ -342,62 +341,7 @@ class Conversation(Record):
         )
 
 
-class CheckedRow(NamedTuple):
-    """A valid row of the data set before a record is made of it: all that storing it needs, at half a record's cost.
-
-    ``contents`` are the messages' texts; roles alternate, the user's first.
-    """
-
-    row_index: int
-    conversation_id: str
-    model: str
-    contents: Sequence[str]
-    language: str = "unknown"
-    redacted: bool = False
-    timestamp: datetime | None = None
-    source_turn: int | None = None
-    moderation: CodedModeration | None = None
-    labels: Labels = NO_LABELS
-
-    @classmethod
-    def of(cls, chat: Conversation) -> "CheckedRow":
-        """The row of a record that was read with its per-message moderation."""
-        packed, summary = chat.packed_moderation, chat.moderation_summary
-        coded = None if packed is None or summary is None else CodedModeration(packed, summary)
-        contents = [message.content for message in chat.messages]
-        return cls(
-            chat.row_index, chat.conversation_id, chat.model, contents, chat.language, chat.redacted, chat.timestamp,
-            chat.source_turn, coded, chat.labels,
-        )  # fmt: skip
-
-    @property
-    def messages(self) -> list[dict[str, str]]:
-        """The messages as plain mappings."""
-        return [{"role": role, "content": content} for role, content in zip(cycle(ROUND), self.contents, strict=False)]
-
-    def conversation(self, origin: Origin, *, with_moderation: bool = True) -> Conversation:
-        """The record of this row, its per-message moderation left out where it was not asked for."""
-        coded = self.moderation
-        return Conversation.assembled(
-            {
-                "row_index": self.row_index,
-                "conversation_id": self.conversation_id,
-                "model": self.model,
-                "messages": _messages_of(self.messages),
-                "language": self.language,
-                "redacted": self.redacted,
-                "origin": origin,
-                "timestamp": self.timestamp,
-                "packed_labels": self.labels.packed(),
-                "source_turn": self.source_turn,
-                "moderation_summary": None if coded is None else coded.summary,
-                "packed_moderation": None if coded is None or not with_moderation else coded.packed,
-            }
-        )
-
-
 ROUND: Final = ("user", "assistant")
-_messages_of: Final = TypeAdapter(tuple[Message, ...]).validate_python
 
 
 def as_utc(time: datetime) -> datetime:

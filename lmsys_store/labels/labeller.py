@@ -12,7 +12,8 @@ from lmsys_store.labels.keys import family_key, prompt_key
 from lmsys_store.labels.rating import WEIGHTS, Evidence, Rating, rate, version_of, weight_of
 from lmsys_store.labels.signals import evidence_of
 from lmsys_store.labels.structure import structure_tags
-from lmsys_store.records import FLAGGED_BIT, CheckedRow, Labels, PackedModeration
+from lmsys_store.records import FLAGGED_BIT, Labels, PackedModeration
+from lmsys_store.rows import CheckedRow
 
 _EXTERNAL: Final = "external"
 _NOTHING_SAID: Final = ExternalLabel()

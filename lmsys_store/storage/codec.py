@@ -11,13 +11,13 @@ from sqlalchemy import ColumnElement, Select, bindparam, select, union_all
 
 from lmsys_store.errors import StoreCorruptError
 from lmsys_store.records import (
-    CheckedRow,
     Conversation,
     Labels,
     ModerationSummary,
     Origin,
     PackedModeration,
 )
+from lmsys_store.rows import CheckedRow
 from lmsys_store.search import index_text
 from lmsys_store.storage.tables import SCORE_COLUMNS, conversation, conversation_text, fts, moderation
 

@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from lmsys_store.errors import LabelError
-from lmsys_store.records import CheckedRow, Labels, Origin
+from lmsys_store.records import Labels, Origin
+from lmsys_store.rows import CheckedRow
 from lmsys_store.storage.codec import (
     LABEL_COLUMNS,
     conversation_of,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from lmsys_store.intervals import Interval
-from lmsys_store.records import CheckedRow
+from lmsys_store.rows import CheckedRow
 from lmsys_store.storage.codec import CONVERSATION_COLUMNS, columns_of, fts_columns, record_json
 from lmsys_store.storage.reader import Predicate, Reject
 

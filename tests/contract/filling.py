@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lmsys_store.intervals import Interval
-from lmsys_store.records import CheckedRow, CodedModeration, Conversation
+from lmsys_store.records import CodedModeration, Conversation
+from lmsys_store.rows import CheckedRow
 from lmsys_store.storage.engine import Database
 from lmsys_store.storage.pages import prepared_page
 from lmsys_store.storage.reader import StoreState

@@ -15,7 +15,7 @@ from lmsys_store.labels.patterns import Patterns
 from lmsys_store.labels.rating import WEIGHTS, Evidence, rate
 from lmsys_store.labels.replies import reply_signals
 from lmsys_store.labels.structure import QUESTION_KINDS, STRUCTURE_TAGS, question_kind, structure_tags, verb_and_object
-from lmsys_store.records import CheckedRow
+from lmsys_store.rows import CheckedRow
 
 LABELLER = Labeller()
 WORDS = (
