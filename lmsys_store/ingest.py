@@ -32,8 +32,8 @@ PAGES_IN_FLIGHT: Final = 1
 PROGRESS_SECONDS: Final = 0.1
 WAITING_SECONDS: Final = 0.5
 """How often progress is told while nothing comes."""
-Label = Callable[[CheckedRow], CheckedRow]
-"""Gives a row with its labels."""
+Label = Callable[[Sequence[CheckedRow]], list[CheckedRow]]
+"""Gives rows with their labels, a page at once."""
 T = TypeVar("T")
 
 
@@ -349,7 +349,7 @@ def _prepared(
     on_invalid: OnInvalid,
 ) -> PreparedPage:
     rejects: list[Reject] = []
-    rows = labelled_rows(numbered, label, source, rejects, on_invalid)
+    rows = label(list(valid_rows(numbered, source, rejects, on_invalid)))
     return encoded(interval, source, rows, rejects, byte_count, index_replies)
 
 
@@ -361,21 +361,21 @@ def encoded(
     byte_count: int,
     index_replies: bool,
 ) -> PreparedPage:
-    """Encode valid rows as a page; ``rejects`` are looked at after the last of them."""
+    """Encode valid rows as a page."""
     prepared = prepared_page(interval, source, rows, index_replies=index_replies)
     digest = hashlib.sha256("".join(prepared.records).encode()).hexdigest()
     return replace(prepared, rejects=rejects, digest=digest, byte_count=byte_count)
 
 
-def labelled_rows(
-    numbered: Iterable[tuple[int, object]], label: Label, source: str, rejects: list[Reject], on_invalid: OnInvalid
+def valid_rows(
+    numbered: Iterable[tuple[int, object]], source: str, rejects: list[Reject], on_invalid: OnInvalid
 ) -> Iterator[CheckedRow]:
-    """The rows that are conversations, with their labels; the others go to ``rejects``, or the first of them is raised."""
+    """The rows that are conversations; the others go to ``rejects``, or the first of them is raised."""
     for row_index, row in numbered:
         try:
             if isinstance(row, BrokenRow):
                 raise InvalidRowError(row.reason)
-            yield label(checked_row(row, row_index))
+            yield checked_row(row, row_index)
         except InvalidRowError as error:
             if on_invalid == "raise":
                 raise InvalidRowError(

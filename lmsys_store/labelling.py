@@ -5,7 +5,7 @@ The labelling code is imported when the first row comes: compiled patterns and t
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -71,9 +71,9 @@ class Labelling:
         path = self._settings().rating_weights
         return WEIGHTS if path is None else parse_weights(_text(path), str(path))
 
-    def __call__(self, row: CheckedRow) -> CheckedRow:
-        """The row with its labels."""
-        return self.labeller.labelled(row)
+    def __call__(self, rows: Sequence[CheckedRow]) -> list[CheckedRow]:
+        """The rows with their labels."""
+        return self.labeller.labelled(rows)
 
 
 def _text(path: Path) -> str:
@@ -97,8 +97,10 @@ async def relabel(store: LabelStore, labeller: "Labeller", on_progress: OnRelabe
     return RelabelReport(done, labeller.version, time.monotonic() - started)
 
 
-def _labels_of(labeller: "Labeller", page: Iterable[StaleRow]) -> list[tuple[int, Labels]]:
-    return [(stale.row.row_index, labeller.labels(stale.row, _external_of(stale))) for stale in page]
+def _labels_of(labeller: "Labeller", page: Sequence[StaleRow]) -> list[tuple[int, Labels]]:
+    external = {stale.row.row_index: _external_of(stale) for stale in page if stale.external}
+    labels = labeller.labels([stale.row for stale in page], external)
+    return [(stale.row.row_index, one) for stale, one in zip(page, labels, strict=True)]
 
 
 def _external_of(stale: StaleRow) -> "dict[str, ExternalLabel]":
@@ -140,5 +142,5 @@ async def agreement_with(store: LabelStore, labeller: "Labeller", labels: Mappin
     for key, value in labels.items():
         stale = await store.row(key)
         if stale is not None:
-            pairs.append((labeller.labels(stale.row), ExternalLabel.model_validate(json.loads(value))))
+            pairs.append((labeller.labels([stale.row])[0], ExternalLabel.model_validate(json.loads(value))))
     return agreement(pairs)

@@ -318,7 +318,7 @@ class RemotePhase:
             fresh, _ = ingest.checked_state(source, None, index_replies=False)
             self.state = replace(fresh, seq=0)
         rejects: list[Reject] = []
-        checked = list(ingest.labelled_rows(numbered, self.access.label, source.name, rejects, "keep"))
+        checked = self.access.label(list(ingest.valid_rows(numbered, source.name, rejects, "keep")))
         page = ingest.encoded(interval, source.name, checked, rejects, byte_count, self.state.index_replies)
         await self._write(replace(page, progress=progress if self.all_kept else None))
         return await self._new_matches(checked)
@@ -366,8 +366,9 @@ async def seed_conversations(label: Label) -> list[Conversation]:
 
     source = await seeds()
     assert source.total_rows is not None
-    return [
-        label(checked_row(row, row_index)).conversation(Origin.MOCK)
+    rows = [
+        checked_row(row, row_index)
         async for page in source.pages([(0, source.total_rows)])
         for row_index, row in enumerate(page.rows, page.start)
     ]
+    return [row.conversation(Origin.MOCK) for row in label(rows)]

@@ -89,4 +89,4 @@ def write_jsonl(path: Path, lines: Iterable[object]) -> Path:
 
 def conversation(row: object, row_index: int) -> Conversation:
     """The record of a row as a store gives it back: labelled, with its per-message moderation."""
-    return _LABELLER.labelled(checked_row(row, row_index)).conversation(Origin.CACHE)
+    return _LABELLER.labelled([checked_row(row, row_index)])[0].conversation(Origin.CACHE)

@@ -191,10 +191,10 @@ def judge(value: Mapping[str, Any], examples: Iterable[Example]) -> dict[str, li
     """A table's predictions, by axis."""
     table = table_of(value)
     found: dict[str, list[Judged]] = {axis: [] for axis in DOMAIN_AND_TASK}
-    for one in examples:
-        for axis, scores in scores_of(one.words, table).items():
-            best = scores.ranked()[0]
-            found[axis].append(Judged(one.labels[axis], scores.axis.names[best], float(scores.values[best])))
+    examples = list(examples)
+    for axis, scores in scores_of([one.words for one in examples], table).items():
+        for one, values, (best, *_) in zip(examples, scores.values.tolist(), scores.ranked(), strict=True):
+            found[axis].append(Judged(one.labels[axis], scores.axis.names[best], values[best]))
     return found
 
 

@@ -13,7 +13,7 @@ from unittest import mock
 
 from lmsys_store.labels import replies
 from lmsys_store.labels.linear import WordTable, table_of
-from lmsys_store.labels.replies import TABLE, refusal_words, reply_signals
+from lmsys_store.labels.replies import TABLE, head_of, refusal_words, reply_signals
 from training.domains import FOLDS, SEED, Example, read_rows, train
 
 SHIPPED = Path(__file__).parents[1] / "lmsys_store" / "labels" / TABLE
@@ -30,7 +30,7 @@ def examples_of(folder: Path) -> list[Example]:
         Example(
             row["reply"],
             {"refusal": ["yes" if row["tone"] == REFUSED else "no"]},
-            words=tuple(dict.fromkeys(refusal_words(row["reply"]))),
+            words=tuple(dict.fromkeys(refusal_words(row["reply"], head_of(row["reply"])))),
         )
         for row in rows
     ]
@@ -46,7 +46,7 @@ def learned(examples: Sequence[Example]) -> dict[str, object]:
 def refused(reply: str, table: WordTable) -> bool:
     """Whether a reply is taken for a refusal with this table."""
     with mock.patch.object(replies, "shipped_table", lambda name: table):
-        return any(one.id == "refusal" for one in reply_signals(reply))
+        return any(one.id == "refusal" for one in reply_signals([reply])[0])
 
 
 def figures(pairs: Iterable[tuple[bool, bool]]) -> str:

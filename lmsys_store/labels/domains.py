@@ -41,24 +41,29 @@ def text_of(prompts: Sequence[str]) -> str:
     return text
 
 
-def classify(prompts: Sequence[str]) -> Classified:
-    """Domain, task and subject tags of a conversation's prompts."""
-    text = text_of(prompts)
-    found = scores_of(words_of(text), shipped_table(TABLE))
-    return Classified(*_choice(found["domain"]), *_choice(found["task"]), tuple(SUBJECTS.ids(read_part(text))))
+def classify(chats: Sequence[Sequence[str]]) -> list[Classified]:
+    """Domain, task and subject tags of conversations, each given as its prompts."""
+    texts = [text_of(prompts) for prompts in chats]
+    found = scores_of([words_of(text) for text in texts], shipped_table(TABLE))
+    return [
+        Classified(*domain, *task, tuple(SUBJECTS.ids(read_part(text))))
+        for domain, task, text in zip(_choices(found["domain"]), _choices(found["task"]), texts, strict=True)
+    ]
 
 
 def words_that_decided(prompts: Sequence[str], axis: str) -> tuple[str, ...]:
     """The words that spoke most for the domain (or the task) of a conversation."""
     words, table = words_of(text_of(prompts)), shipped_table(TABLE)
-    return deciding_words(words, table, axis, scores_of(words, table)[axis].ranked()[0])
+    return deciding_words(words, table, axis, scores_of([words], table)[axis].ranked()[0][0])
 
 
-def _choice(scores: Scores) -> tuple[str, float, str | None]:
-    first, second = scores.ranked()[:2]
-    close = scores.values[second] >= _SECOND * scores.values[first]
-    names = scores.axis.names
-    return names[first], round(float(scores.values[first]), _DIGITS), names[second] if close else None
+def _choices(scores: Scores) -> list[tuple[str, float, str | None]]:
+    """Of each text: the first class with its score, and the second where it comes close."""
+    names, found = scores.axis.names, []
+    for values, (first, second, *_) in zip(scores.values.tolist(), scores.ranked(), strict=True):
+        close = values[second] >= _SECOND * values[first]
+        found.append((names[first], round(values[first], _DIGITS), names[second] if close else None))
+    return found
 
 
 DOMAIN_AND_TASK: Final = {"domain": DOMAINS, "task": TASKS}

@@ -111,13 +111,14 @@ def _asks_of_term(earlier: str, reply: str, message: str) -> bool:
 def _said(message: str) -> Found | None:
     """The strongest thing said at the beginning of a message (or, thanks, at its end)."""
     head = blanked(_QUOTED, message[:_HEAD])
-    found = {one.id: one for one in _SAID.find(head)}
-    if not found and len(message) > _HEAD:
+    places = _SAID.find(head)
+    if not places and len(message) > _HEAD:
         offset = len(message) - _TAIL
-        late = [one for one in _SAID.find(message[offset:]) if one.id == "praise"]
-        return Found("praise", late[0].start + offset, late[0].end + offset) if late else None
-    if not found:
+        late = _SAID.find(message[offset:]).get("praise")
+        return None if late is None else Found("praise", late.start + offset, late.end + offset)
+    if not places:
         return None
+    found = dict(places)
     guards = set(_GUARDS.ids(head))
     asking = "question" in guards and "thank" not in head.casefold() and not re.search(r"[.!,;]\s", head)
     if "praise" in found and (guards & {"advance", "negated_praise"} or asking):

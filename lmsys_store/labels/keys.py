@@ -35,6 +35,7 @@ _GREETINGS: Final = _SMALL | frozenset(
         "hallo guten tag morgen moin bonjour salut bonsoir привет здравствуйте здравствуй добрый день ciao buongiorno namaste"
     ).split()
 )
+_OPENING_WORD: Final = re.compile(r"([^\W\d_]+)[,.!:;\s]*")
 _CHINESE_GREETING: Final = re.compile(r"^\s*(?:你好|您好|嗨|早上好)[,，!！。\s]*")
 _POLITE: Final = frozenset(
     (
@@ -66,13 +67,16 @@ def family_text(prompt: str) -> str:
     'write numbermask poems about namemask in numbermask words'
     """
     start = prompt[:_READ]
-    text = _without_greeting(start if start.isascii() else unicodedata.normalize("NFKC", start))
+    text = (
+        start if start.isascii() else _CHINESE_GREETING.sub("", unicodedata.normalize("NFKC", start), count=1) or start
+    )
+    text = _without_greeting(text)
     for pattern, mask in _MASKS if _HAS_MASKED.search(text) else ():
         text = pattern.sub(mask, text)
     sentence = _first_sentence(text)
     words = sentence.split()
-    if sum(word[0].isupper() for word in words[1:]) <= _MOST_CAPITALS * len(words):
-        words = [_masked(word, position) for position, word in enumerate(words)]
+    if sum([word[0].isupper() for word in words[1:]]) <= _MOST_CAPITALS * len(words):
+        words = [word if word.islower() else _masked(word, position) for position, word in enumerate(words)]
     found = [word for word in tokens(" ".join(words)) if word not in _POLITE][:_KEPT]
     joined = " ".join(found)
     while "namemask namemask" in joined:
@@ -82,9 +86,8 @@ def family_text(prompt: str) -> str:
 
 def _without_greeting(text: str) -> str:
     """The text after a greeting; all of it where it is nothing else."""
-    text = _CHINESE_GREETING.sub("", text, count=1) or text
     rest, greeted = text.lstrip(" \n\t,.!"), False
-    while match := re.match(r"([^\W\d_]+)[,.!:;\s]*", rest):
+    while match := _OPENING_WORD.match(rest):
         word = match[1].casefold()
         opens = word in _GREETINGS and (greeted or word not in _SMALL or _is_time_of_day(rest))
         if not opens:

@@ -5,6 +5,7 @@ The tables come from ``make labels``; they hold weights of words and no text.
 
 import json
 import zlib
+from array import array
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -13,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 _DECIDING: Final = 5
+_SQUARE_UNITS: Final = 1000
 
 
 class Axis(NamedTuple):
@@ -32,7 +34,8 @@ class Axis(NamedTuple):
 class WordTable(NamedTuple):
     """Weights of words for all classes: ``rows`` of a word, ``weights[row, class]`` in units of ``scale``.
 
-    A word's rarity is in its weights already; ``squares`` (rarity squared, by row) give the length a text is measured by.
+    A word's rarity is in its weights already; ``squares`` (rarity squared, by row, in thousandths) give the length a text is
+    measured by. The last row is no word's and weighs nothing.
     """
 
     rows: Mapping[str, int]
@@ -55,37 +58,42 @@ def table_of(value: Mapping[str, Any]) -> WordTable:
         axes[name] = Axis(axis["names"], start, axis["temperature"], np.array(axis["bias"], dtype=np.float32))
         start += len(axis["names"])
     weights = np.frombuffer(bytes.fromhex(value["weights"]), dtype=np.int8).reshape(-1, start)
-    return WordTable(
-        {word: row for row, word in enumerate(value["words"])},
-        weights,
-        value["scale"],
-        np.array(value["squares"], dtype=np.float32),
-        axes,
-    )
+    squares = np.rint(np.array([*value["squares"], 0]) * _SQUARE_UNITS).astype(np.int64)
+    words = {word: row for row, word in enumerate(value["words"])}
+    return WordTable(words, np.vstack([weights, np.zeros((1, start), np.int8)]), value["scale"], squares, axes)
 
 
 class Scores(NamedTuple):
-    """The classes' scores on one axis; they sum to 1."""
+    """The classes' scores on one axis, a row a text; a row sums to 1."""
 
     axis: Axis
     values: Any
 
-    def ranked(self) -> list[int]:
-        """The classes, best first; ties in the order of their names."""
-        return [int(one) for one in np.argsort(-self.values, kind="stable")]
+    def ranked(self) -> list[list[int]]:
+        """The classes of each text, best first; ties in the order of their names."""
+        ranked: list[list[int]] = np.argsort(-self.values, axis=1, kind="stable").tolist()
+        return ranked
 
 
-def scores_of(features: Sequence[str], table: WordTable) -> dict[str, Scores]:
-    """The scores of a text's words on every axis."""
-    rows = _rows(features, table)
-    sums = table.weights[rows].sum(axis=0, dtype=np.int64) * (
-        table.scale / max(float(table.squares[rows].sum()), 1.0) ** 0.5
-    )
+def scores_of(texts: Sequence[Sequence[str]], table: WordTable) -> dict[str, Scores]:
+    """The scores of texts, each given as its features, on every axis.
+
+    Equal whether a text comes alone or among others: what is summed over a text's words are whole numbers.
+    """
+    get, none = table.rows.get, len(table.weights) - 1  # the last row weighs nothing: no text is without a row
+    rows, starts = array("q"), []
+    for features in texts:
+        starts.append(len(rows))
+        rows.extend([row for row in map(get, dict.fromkeys(features)) if row is not None] or [none])
+    at = np.asarray(rows)
+    sums = np.add.reduceat(table.weights[at], starts, axis=0, dtype=np.int32)
+    squares = np.add.reduceat(table.squares[at], starts)
+    scaled = sums * (table.scale / np.sqrt(np.maximum(squares / _SQUARE_UNITS, 1.0)))[:, None]
     found = {}
     for name, axis in table.axes.items():
-        logits = (sums[axis.start : axis.stop] + axis.bias) / axis.temperature
-        powers = np.exp(logits - logits.max())
-        found[name] = Scores(axis, powers / powers.sum())
+        logits = (scaled[:, axis.start : axis.stop] + axis.bias) / axis.temperature
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        found[name] = Scores(axis, powers / powers.sum(axis=1, keepdims=True))
     return found
 
 
@@ -94,7 +102,3 @@ def deciding_words(features: Sequence[str], table: WordTable, axis: str, best: i
     words = [word for word in dict.fromkeys(features) if word in table.rows]
     column = table.weights[[table.rows[word] for word in words], table.axes[axis].start + best]
     return tuple(words[at] for at in np.argsort(-column.astype(int), kind="stable")[:_DECIDING] if column[at] > 0)
-
-
-def _rows(features: Sequence[str], table: WordTable) -> list[int]:
-    return [row for row in map(table.rows.get, dict.fromkeys(features)) if row is not None]

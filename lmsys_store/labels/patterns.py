@@ -4,7 +4,7 @@ The hazard: RE2 knows neither lookaround nor back references; ``\\b`` and ``\\w`
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -26,11 +26,33 @@ def blanked(quoted: re.Pattern[str], text: str) -> str:
     return quoted.sub(lambda match: " " * len(match[0]), text)
 
 
+class Places(Mapping[str, Found]):
+    """Which patterns occur in a text, by id. Where one does is looked up when it is asked for: that costs more than to know it."""
+
+    def __init__(self, text: str, patterns: Mapping[str, Any]) -> None:
+        self.text = text
+        self._patterns = patterns
+
+    def __getitem__(self, name: str) -> Found:
+        match = self._patterns[name].search(self.text)
+        assert match is not None, f"the set and the pattern {name} disagree"
+        return Found(name, *match.span())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._patterns
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._patterns)
+
+    def __len__(self) -> int:
+        return len(self._patterns)
+
+
 class Patterns:
     """Patterns by id, each a list of alternatives; upper and lower case are the same. Compiled when first used.
 
     >>> patterns = Patterns({"greeting": [r"\\bhello\\b", r"\\bgood morning\\b"], "thanks": [r"\\bthanks\\b"]})
-    >>> patterns.find("Hello, and thanks")
+    >>> list(patterns.find("Hello, and thanks").values())
     [Found(id='greeting', start=0, end=5), Found(id='thanks', start=11, end=17)]
     """
 
@@ -58,12 +80,6 @@ class Patterns:
         """Which patterns occur, in the order they were given: one pass over the text for all."""
         return [self._compiled[at][0] for at in self._matching(text)]
 
-    def find(self, text: str) -> list[Found]:
-        """The first place of each pattern that occurs, in the order the patterns were given."""
-        found = []
-        for at in self._matching(text):
-            name, pattern = self._compiled[at]
-            match = pattern.search(text)
-            assert match is not None, f"the set and the pattern {name} disagree"
-            found.append(Found(name, *match.span()))
-        return found
+    def find(self, text: str) -> Places:
+        """Which patterns occur, in the order they were given, and where each does first."""
+        return Places(text, dict(self._compiled[at] for at in self._matching(text)))

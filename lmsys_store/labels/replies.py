@@ -5,11 +5,11 @@ the beginning of the reply.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from lmsys_store.labels.linear import scores_of, shipped_table
-from lmsys_store.labels.patterns import Found, Patterns, blanked
+from lmsys_store.labels.patterns import Found, Patterns, Places, blanked
 from lmsys_store.labels.words import words_of
 
 _HEAD: Final = 350
@@ -17,6 +17,10 @@ _HEAD: Final = 350
 _LOOP_CHARS: Final = 200
 _LOOP_DISTINCT: Final = 0.5
 """A reply with more different words than this share of all goes round in no circle."""
+_LOOP_TAIL: Final = 2000
+_LOOP_TIMES: Final = 3
+_LOOP_LINE: Final = 13
+_LOOP_LINE_SHARE: Final = 1 / 3
 _LONGEST_UNIT: Final = 12
 """Characters that a run of characters repeats, at most."""
 _LOOP_SHARE: Final = 0.25
@@ -33,8 +37,13 @@ _DOING: Final = (
     r"recommend|respond|continue|do that|do this|carry out|complete|satisfy|accommodate|endorse|say|tell|describe|explain|speak|judge|comment|express|take part|advise|"
     r"instruct|facilitate|process|proceed|grant|honou?r|perform|present|predict|form|adopt|ignore|break|bypass|act|imagine|pretend|role|argue|advocate|defend|speculate|confirm|draw|compare|justify|support|be used|glorify|tolerate|spread|repeat|use)"
 )
+_CANNED: Final = "empty_or_canned"
 _HEADS: Final = Patterns(
     {
+        _CANNED: [
+            r"^\s*\$MODERATION\$", r"YOUR INPUT VIOLATES OUR CONTENT MODERATION GUIDELINES", r"YOU HAVE REACHED THE CONVERSATION LENGTH LIMIT", r"THIS SESSION HAS BEEN INACTIVE FOR TOO LONG",
+            r"RATE LIMIT OF THIS MODEL IS REACHED", r"\*\*NETWORK ERROR DUE TO HIGH TRAFFIC", r"^\s*\(?error_code: ?\d+", r"^\s*(?:API|Internal Server|Connection) error\b",
+        ],
         "refusal": [
             rf"\bI(?: (?:really|just|simply|also|therefore|truly|still))? ?{_CANNOT}(?: (?:in good conscience|really|ethically|simply|legally|directly|and will not|to))?(?: to)? {_DOING}",
             rf"\b(?:sorry|apologi[sz]e|regret|afraid|unfortunately)\b[^.\n]*\b(?:I|we) ?{_CANNOT}",
@@ -80,16 +89,7 @@ _DOUBTFUL: Final = ("refusal", "lacks", "disclaimer", "lecture")
 """What may be a refusal, the plainest first."""
 _REFUSES: Final = 0.4
 _SPOKEN: Final = re.compile(r"[\"“][^\"”]{5,}[\"”]")
-"""What somebody says in a story is not what the assistant says."""
 TABLE: Final = "refusals.json.z"
-_CANNED: Final = Patterns(
-    {
-        "empty_or_canned": [
-            r"^\s*\$MODERATION\$", r"YOUR INPUT VIOLATES OUR CONTENT MODERATION GUIDELINES", r"YOU HAVE REACHED THE CONVERSATION LENGTH LIMIT", r"THIS SESSION HAS BEEN INACTIVE FOR TOO LONG",
-            r"RATE LIMIT OF THIS MODEL IS REACHED", r"\*\*NETWORK ERROR DUE TO HIGH TRAFFIC", r"^\s*\(?error_code: ?\d+", r"^\s*(?:API|Internal Server|Connection) error\b",
-        ],
-    }
-)  # fmt: skip
 _SORRY: Final = Patterns(
     {
         "assistant_apology": [
@@ -102,75 +102,108 @@ _SORRY: Final = Patterns(
 )  # fmt: skip
 
 
-def reply_signals(reply: str) -> list[Found]:
-    """What a reply shows, each at most once: ``empty_or_canned``, ``refusal``, ``capability_disclaimer``, ``repetition_loop``,
+def reply_signals(replies: Sequence[str]) -> list[list[Found]]:
+    """What each reply shows, each at most once: ``empty_or_canned``, ``refusal``, ``capability_disclaimer``, ``repetition_loop``,
     ``truncated`` (plain to see) or ``truncated_weak`` (no mark at the end, as one ordinary reply in 25 has none)."""
+    heads = [head_of(reply) for reply in replies]
+    declined = _declined(replies, heads)
+    return [list(_shown(reply, head, found)) for reply, head, found in zip(replies, heads, declined, strict=True)]
+
+
+def _shown(reply: str, head: Places, declined: Found | None) -> Iterator[Found]:
     stripped = reply.strip()
     if not stripped:
-        return [Found("empty_or_canned", 0, len(reply))]
-    canned = _CANNED.find(reply[:_HEAD])
-    if canned:
-        return canned
-    found = [one for one in (_declined(reply), _loop(reply)) if one is not None]
-    cut = _cut(reply, stripped)
-    return found if cut is None else [*found, cut]
+        yield Found(_CANNED, 0, len(reply))
+    elif _CANNED in head:
+        yield head[_CANNED]
+    else:
+        yield from (one for one in (declined, _loop(reply), _cut(reply, stripped)) if one is not None)
 
 
 def has_apology(reply: str) -> Found | None:
     """Where a later reply begins by owning a mistake."""
-    found = _SORRY.find(reply[:_HEAD])
-    return found[0] if found else None
+    return _SORRY.find(reply[:_HEAD]).get("assistant_apology")
 
 
-def _declined(reply: str) -> Found | None:
-    """A refusal, or else a disclaimer of what the model cannot do."""
-    head = blanked(_SPOKEN, reply[:_HEAD])
-    found = {one.id: one for one in _HEADS.find(head)}
-    if found.keys().isdisjoint(_DOUBTFUL):
+def head_of(reply: str) -> Places:
+    """What is found in the beginning of a reply, without what somebody says in it: in a story that is not the assistant."""
+    return _HEADS.find(blanked(_SPOKEN, reply[:_HEAD]))
+
+
+def _declined(replies: Sequence[str], heads: Sequence[Places]) -> list[Found | None]:
+    """Of each reply: a refusal, or else a disclaimer of what the model cannot do. The doubtful ones are scored together."""
+    found = [_plainly_declined(head) for head in heads]
+    doubtful = [at for at, head in enumerate(heads) if found[at] is None and _may_decline(head)]
+    if not doubtful:
+        return found
+    words = [refusal_words(replies[at], heads[at]) for at in doubtful]
+    scores = scores_of(words, shipped_table(TABLE))["refusal"].values[:, 1]
+    for at, score in zip(doubtful, scores.tolist(), strict=True):
+        head = heads[at]
+        if score > _REFUSES and "sympathy" not in head:
+            found[at] = next(head[name] for name in _DOUBTFUL if name in head)._replace(id="refusal")
+        elif "disclaimer" in head and ("lacks" in head or "persona" in head):
+            found[at] = head["lacks" if "lacks" in head else "persona"]._replace(id="capability_disclaimer")
+    return found
+
+
+def _plainly_declined(head: Places) -> Found | None:
+    """What the patterns alone say."""
+    if "lacks" in head and "lecture" not in head:
+        return head["lacks"]._replace(id="capability_disclaimer")
+    if "refusal" not in head or ("persona" in head and "disclaimer" in head):
         return None
-    refusal, lacks = found.get("refusal"), found.get("lacks")
-    if lacks is not None and "lecture" not in found:
-        return Found("capability_disclaimer", lacks.start, lacks.end)
-    if refusal is not None and not ("sympathy" in found and found["sympathy"].start <= refusal.start):
-        able = "helps" in found and found["helps"].start > refusal.start
-        if not able and not ("persona" in found and "disclaimer" in found):
-            return refusal
-    if "sympathy" not in found and _refusal_score(reply, found) > _REFUSES:
-        place = next(found[name] for name in _DOUBTFUL if name in found)
-        return place._replace(id="refusal")
-    lacks = lacks or found.get("persona")
-    return None if lacks is None or "disclaimer" not in found else lacks._replace(id="capability_disclaimer")
+    refusal = head["refusal"]
+    sorry_first = "sympathy" in head and head["sympathy"].start <= refusal.start
+    helps_then = "helps" in head and head["helps"].start > refusal.start
+    return None if sorry_first or helps_then else refusal
 
 
-def _refusal_score(reply: str, found: Iterable[str]) -> float:
-    """How likely a doubtful beginning is a refusal, by its words."""
-    scores = scores_of(refusal_words(reply, found), shipped_table(TABLE))["refusal"]
-    return float(scores.values[1])
+def _may_decline(head: Places) -> bool:
+    return any(name in head for name in _DOUBTFUL)
 
 
-def refusal_words(reply: str, found: Iterable[str] | None = None) -> list[str]:
+def refusal_words(reply: str, head: Places) -> list[str]:
     """What the model of refusals weighs: words of the beginning, patterns that occur in it, the length of the whole."""
-    head = reply[:_HEAD]
-    patterns = _HEADS.ids(head) if found is None else found
     size = next((f"@under {limit}" for limit in (300, 600, 1000) if len(reply) < limit), "@long")
-    return [*words_of(head), *(f"@{name}" for name in patterns), size]
+    return [*words_of(head.text), *(f"@{name}" for name in head), size]
 
 
 def _loop(reply: str) -> Found | None:
     """One run of words (or characters) that fills a good part of a reply and reaches its end."""
     if len(reply) < _LOOP_CHARS:
         return None
+    return _word_loop(reply) or _line_loop(reply) or _character_loop(reply)
+
+
+def _word_loop(reply: str) -> Found | None:
+    """The words a little before the end, again and again."""
+    before = reply.rstrip().rsplit(None, _LOOP_WORDS)[0]
+    unit = before[len(before.rsplit(None, _LOOP_WORDS)[0]) :].strip()
+    times = reply.count(unit) if unit else 0
+    if times < _LOOP_TIMES:
+        return None
     words = reply.split()
-    size = _LOOP_WORDS
-    if len(words) < 2 * size or len(set(words)) > _LOOP_DISTINCT * len(words):
-        return _character_loop(reply)
-    times = " ".join(words).count(" ".join(words[-2 * size : -size]))
-    lines = [line.lstrip(" 0123456789.)-*").rstrip() for line in reply.splitlines() if line.strip()]
-    same = sum(line == lines[-2] for line in lines) if len(lines) > 3 and len(lines[-2]) > 12 else 0
-    if (times >= 3 and times * size > _LOOP_SHARE * len(words)) or (same >= 4 and same * 3 > len(lines)):
-        start = reply.find(words[-2 * size])
-        return Found("repetition_loop", max(start, 0), len(reply))
-    return _character_loop(reply)
+    if len(set(words)) > _LOOP_DISTINCT * len(words) or times * _LOOP_WORDS <= _LOOP_SHARE * len(words):
+        return None
+    return Found("repetition_loop", reply.find(unit), len(reply))
+
+
+def _line_loop(reply: str) -> Found | None:
+    """The last line but one, again and again, perhaps with another number before it."""
+    last = [line for line in reply[-_LOOP_TAIL:].splitlines() if line.strip()]
+    line = _bare_line(last[-2]) if len(last) > 1 else ""
+    if len(line) < _LOOP_LINE or reply.count(line) <= _LOOP_TIMES:
+        return None
+    lines = [_bare_line(one) for one in reply.splitlines() if one.strip()]
+    same = lines.count(line)
+    if same <= _LOOP_TIMES or same <= _LOOP_LINE_SHARE * len(lines):
+        return None
+    return Found("repetition_loop", reply.find(line), len(reply))
+
+
+def _bare_line(line: str) -> str:
+    return line.lstrip(" 0123456789.)-*").rstrip()
 
 
 def _character_loop(reply: str) -> Found | None:

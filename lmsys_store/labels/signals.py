@@ -3,25 +3,29 @@
 The hazard: evidence from silence. A reply without a message after it has only what it shows itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from lmsys_store.labels.feedback import feedback
 from lmsys_store.labels.patterns import Found
 from lmsys_store.labels.rating import Evidence, weight_of
-from lmsys_store.labels.replies import has_apology, reply_signals
+from lmsys_store.labels.replies import has_apology
 
 _NO_WEIGHT: Final = frozenset({"truncated-weak"})
 """Recorded by the detectors, too weak to be evidence: one ordinary reply in 25 ends without a mark."""
 
 
 def evidence_of(
-    contents: Sequence[str], flagged: Sequence[bool] | None, weights: Mapping[str, tuple[float, float]]
+    contents: Sequence[str],
+    shown: Iterable[Sequence[Found]],
+    flagged: Sequence[bool] | None,
+    weights: Mapping[str, tuple[float, float]],
 ) -> list[Evidence]:
     """All evidence in the messages' texts, the user's first, in the order of the messages.
 
     Args:
         contents: the texts; roles alternate, the user's first.
+        shown: what each reply shows by itself, in their order (:func:`reply_signals`).
         flagged: whether moderation flagged each message; None if nobody asked it. Refusing a flagged prompt may be right: it
             is recorded, and weighs nothing.
         weights: log-odds by signal, about the last round and about an earlier one.
@@ -29,8 +33,8 @@ def evidence_of(
     found: list[Evidence] = []
     last_reply = len(contents) // 2 * 2 - 1
     last_prompt = (len(contents) - 1) // 2 * 2
-    for at in range(1, len(contents), 2):
-        for one in reply_signals(contents[at]):
+    for at, signals in zip(range(1, len(contents), 2), shown, strict=True):
+        for one in signals:
             evidence = _evidence(one, at, at, weights, last=at == last_reply)
             if evidence is not None and evidence.id == "refusal" and flagged is not None and flagged[at - 1]:
                 evidence = evidence.model_copy(update={"weight": 0.0})

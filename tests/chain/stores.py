@@ -61,7 +61,7 @@ async def _fill(path: Path, rows: Sequence[Any], spans: Iterable[tuple[int, int]
             _, run_id = await writer.begin(_state(len(rows), revision), "a test", rows=last - first)
             for start in range(first, last, 100):
                 stop = min(start + 100, last)
-                checked = [label(checked_row(rows[number], number)) for number in range(start, stop)]
+                checked = label([checked_row(rows[number], number) for number in range(start, stop)])
                 await writer.store_page(
                     prepared_page(Interval(start, stop), "a test", checked, index_replies=False), run_id
                 )

@@ -42,10 +42,10 @@ def row(*contents: str, row_index: int = 0) -> CheckedRow:
 
 @settings(max_examples=150)
 @given(st.lists(texts, min_size=1, max_size=6), texts)
-def test_a_row_is_labelled_alike_whatever_came_before_it(contents: Sequence[str], other: str) -> None:
-    first = LABELLER.labels(row(*contents))
-    LABELLER.labels(row(other))
-    assert LABELLER.labels(row(*contents, row_index=7)) == first == Labeller().labels(row(*contents))
+def test_a_row_is_labelled_alike_whatever_comes_with_it(contents: Sequence[str], other: str) -> None:
+    [first] = LABELLER.labels([row(*contents)])
+    among = LABELLER.labels([row(other), row(*contents, row_index=7), row(other, *contents), row(*contents)])
+    assert among[1] == among[3] == first == Labeller().labels([row(*contents)])[0]
     assert first.domain in vocabulary.DOMAINS and first.task in vocabulary.TASKS
     assert first.rating is not None and 1 <= first.rating <= 5
     assert set(first.tags or ()) <= set(vocabulary.TAGS) and set(first.signals or ()) <= set(vocabulary.SIGNALS)
@@ -63,7 +63,7 @@ def test_evidence_lies_inside_the_message_it_names(contents: Sequence[str]) -> N
     ["", " \n", "a" * 1_000_000, "(" * 50_000, "\x00\x01\x02" * 1000, "sorry, " * 20_000, "١٢٣ ابجد 漢字 हिन्दी " * 500],
 )  # fmt: skip
 def test_any_text_is_labelled_in_linear_time(text: str) -> None:
-    assert LABELLER.labels(row(text, text, text)).version == LABELLER.version
+    assert LABELLER.labels([row(text, text, text)])[0].version == LABELLER.version
 
 
 @given(texts)
@@ -102,12 +102,9 @@ def test_the_documented_examples_of_the_rating(found: list[Evidence], value: flo
 
 
 def test_a_longer_reply_or_an_emotional_topic_earns_nothing() -> None:
-    short = LABELLER.labels(row("a sad poem about war", "Here it is."))
-    long = LABELLER.labels(
-        row(
-            "an angry poem, I hate Mondays",
-            "Here it is. " + " ".join(f"Verse {number} speaks of another day." for number in range(30)),
-        )
+    verses = " ".join(f"Verse {number} speaks of another day." for number in range(30))
+    short, long = LABELLER.labels(
+        [row("a sad poem about war", "Here it is."), row("an angry poem, I hate Mondays", f"Here it is. {verses}")]
     )
     assert short.rating == long.rating == 3.0 and short.rating_basis == long.rating_basis == "none"
 
@@ -149,7 +146,7 @@ def test_the_same_frame_around_other_things_is_another_question() -> None:
     ],
 )  # fmt: skip
 def test_what_a_reply_shows(reply: str, signal: str | None) -> None:
-    found = [one.id for one in reply_signals(reply) if one.id != "truncated_weak"]
+    found = [one.id for one in reply_signals([reply])[0] if one.id != "truncated_weak"]
     assert found == [] if signal is None else signal in found
 
 
@@ -157,7 +154,9 @@ def test_the_refusal_of_a_flagged_prompt_is_recorded_and_weighs_nothing() -> Non
     from lmsys_store.labels.signals import evidence_of
 
     contents = ("something bad", "I'm sorry, but I can't assist with that request.")
-    (open_,), (flagged,) = (evidence_of(contents, flags, WEIGHTS) for flags in (None, [True, False]))
+    (open_,), (flagged,) = (
+        evidence_of(contents, reply_signals(contents[1:]), flags, WEIGHTS) for flags in (None, [True, False])
+    )
     assert (open_.weight, flagged.weight) == (WEIGHTS["refusal"][0], 0.0)
 
 
