@@ -11,6 +11,7 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Final
 
 from lmsys_store.errors import LabelError
@@ -79,6 +80,16 @@ class Rating(Record):
 def rate(evidence: Iterable[Evidence], version: str) -> Rating:
     """The rating of what was found in one conversation."""
     found = tuple(evidence)
+    return _rated(found, version) if found else _unrated(version)
+
+
+@cache
+def _unrated(version: str) -> Rating:
+    """The rating of most conversations: nothing was found in them."""
+    return _rated((), version)
+
+
+def _rated(found: tuple[Evidence, ...], version: str) -> Rating:
     strongest: dict[tuple[int, str], Evidence] = {}
     for one in found:
         place = one.turn, _GROUPS.get(one.id, _FEEDBACK)
