@@ -1,13 +1,14 @@
 """The commands about labels: where they come from, how they are spread, labels from outside."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from lmsys_store.cli import app, boundary, fail
-from lmsys_store.cli.options import JsonOption, StoreOption, by_id_or_row, open_store
+from lmsys_store.cli.options import JsonOption, StoreOption, by_id_or_row, open_store, with_filters
 
 if TYPE_CHECKING:
     from lmsys_store.blocking import Store
@@ -30,6 +31,37 @@ def relabel(store: StoreOption = None, json: JsonOption = False) -> None:
         typer.echo(display.json_line({"rows": report.rows, "version": report.version, "seconds": report.seconds}))
     else:
         typer.echo(f"{report.rows:,} rows labelled, version {report.version}, in {report.seconds:.1f} s")
+
+
+@app.command()
+@boundary
+@with_filters
+def duplicates(
+    filters: dict[str, Any],
+    limit: Annotated[int, typer.Option("--limit", min=0, metavar="N", help="Name the N largest groups.")] = _ROWS,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Find chats whose first prompts are nearly the same, among those that match."""
+    from lmsys_store.analyze.duplicates import near_duplicates
+    from lmsys_store.cli import display
+
+    with open_store(store) as opened:
+        results = opened.select(fallback="cache", **filters)
+        found = near_duplicates(results, largest=limit)
+        display.notes(results.notes)
+    if json:
+        typer.echo(display.json_line(asdict(found)))
+        return
+    typer.echo(
+        f"{found.rows:,} rows; {found.prompts:,} prompts differ in more than case, spaces and marks; "
+        f"{found.groups:,} in more than small edits and politeness"
+    )
+    rows = [
+        (f"{one.rows:,}", f"{one.exact:,}", one.row_index, display.one_line(one.prompt, 80)) for one in found.largest
+    ]
+    if rows:
+        typer.echo(display.table([("rows", "exact", "first row", "prompt"), *rows], right=(0, 1, 2)))
 
 
 @app.command()

@@ -55,6 +55,16 @@ def prompt_key(prompt: str) -> int:
     return _hashed(" ".join(words) if words else " ".join(prompt.split()))
 
 
+def plain_words(prompt: str) -> list[str]:
+    """The words of a prompt without greeting and politeness; all of them where it has no others.
+
+    >>> plain_words("Hello! Could you please sort this list?")
+    ['sort', 'this', 'list']
+    """
+    words = tokens(prompt)
+    return [word for word in tokens(_without_greeting(prompt)) if word not in _POLITE] or words
+
+
 def family_key(prompt: str) -> int:
     """The same for prompts of one template: the hash of :func:`family_text`."""
     return _hashed(family_text(prompt))

@@ -104,3 +104,17 @@ def test_tables_for_people_say_the_same(filled: Path) -> None:
     assert rows == [[str(number), f"chat-{number:02}"] for number in range(10)]
     assert table.stdout.splitlines()[0].split() == ["English", "6"]
     assert "请解释量子力学" in shown.stdout and "reply 1 to chat 5" in shown.stdout and "Chinese" in shown.stdout
+
+
+def test_duplicates_json_counts_the_rows_that_match_and_names_the_largest_groups(filled: Path) -> None:
+    whole, one, text = run_all(
+        ("duplicates", "--json", "--store", filled),
+        ("duplicates", "--json", "--store", filled, "--limit", 0, "--min-prompt-chars", 10**6),
+        ("duplicates", "--store", filled),
+    )
+    found = the_json(whole)
+    assert found.keys() == {"rows", "prompts", "groups", "largest"}
+    assert found["rows"] == len(CHATS) >= found["prompts"] >= found["groups"] >= 1
+    assert all(group["rows"] == len(group["row_indexes"]) > 1 for group in found["largest"])
+    assert the_json(one) == {"rows": 0, "prompts": 0, "groups": 0, "largest": []}
+    assert text.stdout.startswith(f"{len(CHATS)} rows; ")

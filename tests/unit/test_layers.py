@@ -50,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sources": PURE | {"settings", "sources"},
     "storage": STORAGE,
     "convert": PURE | {"convert"},
+    "analyze": PURE | {"analyze", "labels"},
     "ingest": INGEST | {"tally"},
     "syncing": INGEST | {"settings", "sources", "ingest", "remote", "tally", "fallback"},
     "remote": INGEST | {"settings", "sources"},
@@ -60,14 +61,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "results": INGEST | {"settings", "phases", "fallback"},
     "store": STORE | {"labels"},
     "blocking": STORE | {"store", "labels"},
-    "cli": STORE | {"store", "blocking", "convert", "cli", "labels"},
+    "cli": STORE | {"store", "blocking", "convert", "analyze", "cli", "labels"},
     "__main__": {"cli"},
 }
 """Part of the package (a module or a folder) to the parts it may import; the front door names all of them, for type checkers."""
 
 ONLY_IN = {
     "sqlalchemy": {"storage"},
-    "sqlite3": {"storage.engine"},
+    "sqlite3": {"storage.engine", "analyze.duplicates"},
     "aiosqlite": {"storage.engine"},
     "alembic": {"storage.schema"},
     "filelock": {"storage.lock"},
@@ -75,7 +76,8 @@ ONLY_IN = {
     "pyarrow": {"sources.parquet", "sources.hub", "convert.writing"},
     "numpy": {"sources.parquet", "labels.linear"},
     "re2": {"labels.patterns"},
-    "rapidfuzz": {"labels.feedback"},
+    "rapidfuzz": {"labels.feedback", "analyze.duplicates"},
+    "rensa": {"analyze.duplicates"},
     "pydantic_settings": {"settings"},
     "typer": {"cli"},
     "rich": {"cli"},

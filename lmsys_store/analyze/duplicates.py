@@ -1,0 +1,162 @@
+"""Near-duplicate first prompts among the rows in hand: a question about these rows, not a label of one.
+
+One pass in the order of the rows. Each prompt is compared with the first of every group that shares a band of its MinHash
+signature; what is nearly the same joins the group, the rest opens one. What must be remembered lies in a scratch database
+that SQLite keeps in memory while it is small and on disk (unnamed, gone when closed) once it is not, so memory stays flat.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from rapidfuzz import fuzz
+from rensa import RMinHash
+
+from lmsys_store.labels.keys import plain_words, prompt_key
+from lmsys_store.records import Conversation
+
+SAME: Final = 88.0
+"""How alike two prompts are at least (0 to 100, by the characters that stay in place) to be near-duplicates."""
+_PAGE: Final = 500
+_WORDS: Final = 1500
+"""Words of a prompt that are compared; what is longer and alike so far is alike."""
+_SHINGLE: Final = 4
+_BANDS, _IN_BAND = 25, 6
+"""Two prompts that share 70 of 100 shingles share a band with a chance of 0.96, at 30 of 100 of 0.02."""
+_CANDIDATES: Final = 16
+_OTHER_WORD: Final = 60.0
+_CJK: Final = "\u2e80"
+"""Characters from here on are words of their own: one for another is no slip of the finger."""
+_NUMBERS: Final = re.compile(r"\d+")
+
+
+@dataclass(frozen=True)
+class DuplicateGroup:
+    """Rows with nearly the same first prompt: ``rows`` of them, ``exact`` of which differ from the first in case, spaces and
+    marks at most; ``prompt`` is the first one's, in the order the rows came."""
+
+    prompt: str
+    row_index: int
+    rows: int
+    exact: int
+    row_indexes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class DuplicateReport:
+    """What was found among ``rows`` rows: ``prompts`` after exact duplicates, ``groups`` after near ones (one row is a group
+    too), and the ``largest`` groups of several rows."""
+
+    rows: int
+    prompts: int
+    groups: int
+    largest: tuple[DuplicateGroup, ...]
+
+
+def near_duplicates(chats: Iterable[Conversation], *, largest: int = 20) -> DuplicateReport:
+    """Group rows by their first prompts.
+
+    Args:
+        chats: the rows, of any selection.
+        largest: how many groups of several rows to name, the largest first.
+    """
+    with closing(sqlite3.connect("")) as scratch:
+        scratch.executescript(_SCRATCH)
+        rest = iter(chats)
+        while page := list(islice(rest, _PAGE)):
+            _add(scratch, page)
+        rows, prompts, groups = (
+            scratch.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("member", "key", "first")
+        )
+        return DuplicateReport(rows, prompts, groups, tuple(_largest(scratch, largest)))
+
+
+_SCRATCH: Final = """
+    PRAGMA journal_mode = OFF;
+    PRAGMA cache_size = -65536;
+    CREATE TABLE key (key INTEGER PRIMARY KEY, place INTEGER);
+    CREATE TABLE first (place INTEGER PRIMARY KEY, key INTEGER, plain TEXT, prompt TEXT);
+    CREATE TABLE band (band INTEGER, place INTEGER, PRIMARY KEY (band, place)) WITHOUT ROWID;
+    CREATE TABLE member (row_index INTEGER, place INTEGER, key INTEGER);
+"""
+
+
+def _add(scratch: sqlite3.Connection, page: Sequence[Conversation]) -> None:
+    plain = [_plain(chat.first_prompt) for chat in page]
+    for chat, text, bands in zip(page, plain, _bands_of(plain), strict=True):
+        key = prompt_key(chat.first_prompt)
+        place = _known(scratch, key) or _alike(scratch, text, bands)
+        if place is None:
+            place = _opened(scratch, key, text, _storable(chat.first_prompt), bands)
+        scratch.execute("INSERT OR IGNORE INTO key VALUES (?, ?)", (key, place))
+        scratch.execute("INSERT INTO member VALUES (?, ?, ?)", (chat.row_index, place, key))
+
+
+def _plain(prompt: str) -> str:
+    return _storable(" ".join(plain_words(prompt)[:_WORDS]))
+
+
+def _storable(text: str) -> str:
+    """The text without halves of characters, which real exports have and no database takes."""
+    return text.encode(errors="replace").decode()
+
+
+def _bands_of(texts: Sequence[str]) -> Iterator[tuple[int, ...]]:
+    """The bands of each text's signature, each a number of its own."""
+    shingles = [[text[at : at + _SHINGLE] for at in range(max(len(text) - _SHINGLE + 1, 1))] for text in texts]
+    for digest in RMinHash.digests_from_token_sets(shingles, _BANDS * _IN_BAND, 1):
+        yield tuple(hash((at, *digest[at : at + _IN_BAND])) for at in range(0, _BANDS * _IN_BAND, _IN_BAND))
+
+
+def _known(scratch: sqlite3.Connection, key: int) -> int | None:
+    found: Any = scratch.execute("SELECT place FROM key WHERE key = ?", (key,)).fetchone()
+    return None if found is None else int(found[0])
+
+
+def _alike(scratch: sqlite3.Connection, text: str, bands: Sequence[int]) -> int | None:
+    """The group whose first prompt is most like a text, if one is near enough; of equals the first."""
+    marks = ", ".join("?" * len(bands))
+    candidates = scratch.execute(
+        f"SELECT place, plain FROM first WHERE place IN (SELECT place FROM band WHERE band IN ({marks}) GROUP BY place "
+        f"ORDER BY count(*) DESC, place LIMIT {_CANDIDATES}) ORDER BY place",
+        bands,
+    ).fetchall()
+    scored = [(_likeness(text, plain), -place) for place, plain in candidates]
+    score, place = max(scored, default=(0.0, 0))
+    return -place if score >= SAME else None
+
+
+def _likeness(one: str, other: str) -> float:
+    """0 to 100; 0 where one word stands for a wholly different one, or one number for another: that is another question."""
+    if _NUMBERS.findall(one) != _NUMBERS.findall(other):
+        return 0.0
+    words, others = set(one.split()), set(other.split())
+    gone, new = words - others, others - words
+    if len(gone) == len(new) == 1 and fuzz.ratio(*gone, *new) < _OTHER_WORD:
+        return 0.0
+    if gone and new and min(gone | new) > _CJK:
+        return 0.0
+    return float(fuzz.ratio(one, other, score_cutoff=SAME))
+
+
+def _opened(scratch: sqlite3.Connection, key: int, text: str, prompt: str, bands: Sequence[int]) -> int:
+    place = scratch.execute("INSERT INTO first (key, plain, prompt) VALUES (?, ?, ?)", (key, text, prompt)).lastrowid
+    assert place is not None
+    scratch.executemany("INSERT OR IGNORE INTO band VALUES (?, ?)", [(band, place) for band in bands])
+    return place
+
+
+def _largest(scratch: sqlite3.Connection, number: int) -> Iterator[DuplicateGroup]:
+    groups = scratch.execute(
+        "SELECT place, count(*), prompt, sum(member.key = first.key) FROM member JOIN first USING (place) "
+        "GROUP BY place HAVING count(*) > 1 ORDER BY count(*) DESC, place LIMIT ?",
+        (number,),
+    ).fetchall()
+    for place, rows, prompt, exact in groups:
+        indexes = scratch.execute("SELECT row_index FROM member WHERE place = ? ORDER BY rowid", (place,))
+        members = tuple(index for (index,) in indexes)
+        yield DuplicateGroup(prompt, members[0], rows, exact, members)
