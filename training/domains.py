@@ -24,6 +24,9 @@ from lmsys_store.labels.linear import scores_of, table_of
 from lmsys_store.labels.words import words_of
 
 SEED = 20240611
+TEMPERATURES = (0.7, 1.0)
+"""Of domain and task. Scores of domains are too modest as they come: at 1.0 those of 0.7 and more were right 94 times in 100
+and a third of the prompts had one; at 0.7 they are right 91 times, and 45 in 100 do. No prediction changes with it."""
 FOLDS = 5
 PROMPTS = Path(__file__).parent / "prompts"
 SHIPPED = Path(__file__).parents[1] / "lmsys_store" / "labels" / TABLE
@@ -263,7 +266,7 @@ def main() -> None:
     options.add_argument("--exams", type=int, default=60)
     options.add_argument("--exam-weight", type=float, default=0.3)
     options.add_argument("--least", type=int, default=2)
-    options.add_argument("--temperature", type=float, nargs=2, default=(1.0, 1.0))
+    options.add_argument("--temperature", type=float, nargs=2, default=TEMPERATURES)
     options.add_argument("--dry-run", action="store_true", help="write nothing")
     given = options.parse_args()
     own = own_examples()
