@@ -17,7 +17,6 @@ _HEAD: Final = 350
 _LOOP_CHARS: Final = 200
 _LOOP_DISTINCT: Final = 0.5
 """A reply with more different words than this share of all goes round in no circle."""
-_LOOP_TAIL: Final = 2000
 _LOOP_TIMES: Final = 3
 _LOOP_LINE: Final = 13
 _LOOP_LINE_SHARE: Final = 1 / 3
@@ -191,8 +190,8 @@ def _word_loop(reply: str) -> Found | None:
 
 def _line_loop(reply: str) -> Found | None:
     """The last line but one, again and again, perhaps with another number before it."""
-    last = [line for line in reply[-_LOOP_TAIL:].splitlines() if line.strip()]
-    line = _bare_line(last[-2]) if len(last) > 1 else ""
+    before = reply.rstrip().rpartition("\n")[0]
+    line = _bare_line(before.rstrip().rpartition("\n")[2])
     if len(line) < _LOOP_LINE or reply.count(line) <= _LOOP_TIMES:
         return None
     lines = [_bare_line(one) for one in reply.splitlines() if one.strip()]
@@ -209,7 +208,7 @@ def _bare_line(line: str) -> str:
 def _character_loop(reply: str) -> Found | None:
     """One or a few characters over and over at the end."""
     tail = reply[-120:]
-    if len(set(tail)) > _LONGEST_UNIT:
+    if len(set(tail[-40:])) > _LONGEST_UNIT or len(set(tail)) > _LONGEST_UNIT:
         return None
     for size in range(1, _LONGEST_UNIT + 1):
         unit = tail[-size:]

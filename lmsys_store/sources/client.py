@@ -294,17 +294,21 @@ def _reason(failure: Failure) -> str:
 
 async def _whole_body(response: aiohttp.ClientResponse) -> bytes:
     """The body, inflated. Raises RemoteAnswerError where it grows without end."""
-    parts, size = [], 0
-    async for part in response.content.iter_chunked(_CHUNK):
-        parts.append(part)
-        size += len(part)
-        if size > LARGEST_BODY:
-            response.close()
-            raise RemoteAnswerError(
-                f"an answer of {response.url.host} is larger than {LARGEST_BODY >> 20} MB, which no page is; "
-                "check LMSYS_STORE_VIEWER_URL"
-            )
-    return b"".join(parts)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in response.content.iter_chunked(_CHUNK):
+            parts.append(part)
+            size += len(part)
+            if size > LARGEST_BODY:
+                response.close()
+                raise RemoteAnswerError(
+                    f"an answer of {response.url.host} is larger than {LARGEST_BODY >> 20} MB, which no page is; "
+                    "check LMSYS_STORE_VIEWER_URL"
+                )
+        return b"".join(parts)
+    finally:
+        parts.clear()  # an error keeps this frame alive until its request was tried again
 
 
 def _parsed(body: bytes) -> object:
