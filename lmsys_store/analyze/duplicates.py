@@ -22,8 +22,8 @@ from lmsys_store.records import Conversation
 SAME: Final = 88.0
 """How alike two prompts are at least (0 to 100, by the characters that stay in place) to be near-duplicates."""
 _PAGE: Final = 500
-_WORDS: Final = 1500
-"""Words of a prompt that are compared; what is longer and alike so far is alike."""
+_READ: Final = 10_000
+"""Characters of a prompt that are compared; what is longer and alike so far is alike."""
 _SHINGLE: Final = 4
 _BANDS, _IN_BAND = 25, 6
 """Two prompts that share 70 of 100 shingles share a band with a chance of 0.96, at 30 of 100 of 0.02."""
@@ -97,7 +97,7 @@ def _add(scratch: sqlite3.Connection, page: Sequence[Conversation]) -> None:
 
 
 def _plain(prompt: str) -> str:
-    return _storable(" ".join(plain_words(prompt)[:_WORDS]))
+    return _storable(" ".join(plain_words(prompt[:_READ])))
 
 
 def _storable(text: str) -> str:
