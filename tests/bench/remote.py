@@ -19,6 +19,7 @@ from lmsys_store.sources.client import RemoteClient
 from lmsys_store.sources.viewer import ViewerSource
 from tests.bench.data import Bench, remove_store
 from tests.bench.measure import Line, at_least, at_most, interleaved
+from tests.bench.task import megabytes
 from tests.standin import GeneratedRows, StandIn, serving
 
 PAGE_SECONDS = 0.2
@@ -182,9 +183,7 @@ def _memory(bench: Bench) -> list[Line]:
     for row_count in (bench.row_count // 10, bench.row_count):
         with _server(row_count) as url:
             remove_store(store)
-            command = [sys.executable, "-m", "tests.bench.peak", "stream", url, str(store)]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            peaks[row_count] = float(done.stdout)
+            peaks[row_count] = megabytes("stream", url, store)
     small, large = peaks.values()
     remove_store(store)
     return [

@@ -2,14 +2,13 @@
 
 import asyncio
 import sqlite3
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
 from tests.bench import peers
 from tests.bench.data import Bench, remove_store, sync
 from tests.bench.measure import Line, at_least, at_most, medians, rate, seconds
+from tests.bench.task import megabytes
 
 SMALL = 10_000
 FLAT = 1.15
@@ -55,8 +54,7 @@ def memory(bench: Bench) -> list[Line]:
 
 def _peak(bench: Bench, task: str, row_count: int) -> float:
     store = bench.store_of(row_count) if task == "iterate" else bench.scratch("memory.db")
-    command = [sys.executable, "-m", "tests.bench.peak", task, str(bench.parquet_of(row_count)), str(store)]
-    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return megabytes(task, str(bench.parquet_of(row_count)), store)
 
 
 def size(bench: Bench) -> list[Line]:

@@ -1,12 +1,12 @@
 """``python -m lmsys_store`` with no way to the network but the stand-in, and with none at all."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.embedding.running import LIMIT_SECONDS, Finished, environment
+from tests.peak import peak_of
 
 _GUARDED = """
 import sys
@@ -50,7 +50,5 @@ def everything_beside(store: Path) -> bytes:
 def peak_megabytes(*arguments: object) -> tuple[int, float]:
     """The exit code of a run, and the most memory it used."""
     command = [sys.executable, "-m", "lmsys_store", *map(str, arguments)]
-    process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_maxrss / 1024
+    code, peak = peak_of(command, env=environment(), quiet=True)
+    return code, peak / (1 << 20)

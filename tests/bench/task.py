@@ -1,17 +1,17 @@
-"""``python -m tests.bench.peak TASK SOURCE STORE``: one task in a process of its own, and its peak memory in MB.
-
-The task runs in a child of this small process: on Linux a program's own ``ru_maxrss`` begins with the peak of whoever
-started it, and the benchmark is larger than what it measures.
-"""
+"""``python -m tests.bench.task TASK SOURCE STORE``: one task in a process of its own, for its peak memory to be measured."""
 
 import asyncio
-import resource
-import subprocess
 import sys
 from pathlib import Path
 
-BYTES = 1 if sys.platform == "darwin" else 1024
-"""The unit of ``ru_maxrss``."""
+from tests.peak import peak_of
+
+
+def megabytes(task: str, source: str, store_path: Path) -> float:
+    """The most memory a task used, in MB."""
+    code, peak = peak_of([sys.executable, "-m", "tests.bench.task", task, source, str(store_path)])
+    assert code == 0, f"{task} ended with {code}"
+    return peak / 1e6
 
 
 def work(task: str, source: str, store_path: Path) -> None:
@@ -34,14 +34,5 @@ def work(task: str, source: str, store_path: Path) -> None:
     asyncio.run(run())
 
 
-def main() -> None:
-    """Do the task (the child), or have it done and print its peak (its parent)."""
-    if sys.argv[1] == "--child":
-        work(sys.argv[2], sys.argv[3], Path(sys.argv[4]))
-        return
-    subprocess.run([sys.executable, "-m", "tests.bench.peak", "--child", *sys.argv[1:]], check=True)
-    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * BYTES / 1e6)
-
-
 if __name__ == "__main__":
-    main()
+    work(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
