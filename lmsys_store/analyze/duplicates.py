@@ -11,24 +11,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from rapidfuzz import fuzz
 from rensa import RMinHash
 
 from lmsys_store.labels.keys import plain_words, prompt_key
+from lmsys_store.labels.likeness import word_exchanged
 from lmsys_store.records import Conversation
 
 SAME: Final = 88.0
 """How alike two prompts are at least (0 to 100, by the characters that stay in place) to be near-duplicates."""
-_PAGE: Final = 500
+_PAGE: Final = 100
 _READ: Final = 10_000
 """Characters of a prompt that are compared; what is longer and alike so far is alike."""
 _SHINGLE: Final = 4
 _BANDS, _IN_BAND = 25, 6
 """Two prompts that share 70 of 100 shingles share a band with a chance of 0.96, at 30 of 100 of 0.02."""
 _CANDIDATES: Final = 16
-_OTHER_WORD: Final = 60.0
 _CJK: Final = "\u2e80"
 """Characters from here on are words of their own: one for another is no slip of the finger."""
 _NUMBERS: Final = re.compile(r"\d+")
@@ -86,14 +86,19 @@ _SCRATCH: Final = """
 
 
 def _add(scratch: sqlite3.Connection, page: Sequence[Conversation]) -> None:
-    plain = [_plain(chat.first_prompt) for chat in page]
-    for chat, text, bands in zip(page, plain, _bands_of(plain), strict=True):
-        key = prompt_key(chat.first_prompt)
-        place = _known(scratch, key) or _alike(scratch, text, bands)
+    keys = [prompt_key(chat.first_prompt) for chat in page]
+    fresh: dict[int, str] = {}
+    for key, chat in zip(keys, page, strict=True):
+        if key not in fresh and not _is_known(scratch, key):
+            fresh[key] = chat.first_prompt
+    plain = [_plain(prompt) for prompt in fresh.values()]
+    for (key, prompt), text, bands in zip(fresh.items(), plain, _bands_of(plain), strict=True):
+        place = _alike(scratch, text, bands)
         if place is None:
-            place = _opened(scratch, key, text, _storable(chat.first_prompt), bands)
-        scratch.execute("INSERT OR IGNORE INTO key VALUES (?, ?)", (key, place))
-        scratch.execute("INSERT INTO member VALUES (?, ?, ?)", (chat.row_index, place, key))
+            place = _opened(scratch, key, text, _storable(prompt), bands)
+        scratch.execute("INSERT INTO key VALUES (?, ?)", (key, place))
+    members = [(chat.row_index, key) for chat, key in zip(page, keys, strict=True)]
+    scratch.executemany("INSERT INTO member SELECT ?, place, key FROM key WHERE key = ?", members)
 
 
 def _plain(prompt: str) -> str:
@@ -101,7 +106,7 @@ def _plain(prompt: str) -> str:
 
 
 def _storable(text: str) -> str:
-    """The text without halves of characters, which real exports have and no database takes."""
+    """The text without halves of characters: rows of a store have none, records built by hand may, and SQLite takes none."""
     return text.encode(errors="replace").decode()
 
 
@@ -112,9 +117,8 @@ def _bands_of(texts: Sequence[str]) -> Iterator[tuple[int, ...]]:
         yield tuple(hash((at, *digest[at : at + _IN_BAND])) for at in range(0, _BANDS * _IN_BAND, _IN_BAND))
 
 
-def _known(scratch: sqlite3.Connection, key: int) -> int | None:
-    found: Any = scratch.execute("SELECT place FROM key WHERE key = ?", (key,)).fetchone()
-    return None if found is None else int(found[0])
+def _is_known(scratch: sqlite3.Connection, key: int) -> bool:
+    return scratch.execute("SELECT 1 FROM key WHERE key = ?", (key,)).fetchone() is not None
 
 
 def _alike(scratch: sqlite3.Connection, text: str, bands: Sequence[int]) -> int | None:
@@ -136,9 +140,7 @@ def _likeness(one: str, other: str) -> float:
         return 0.0
     words, others = set(one.split()), set(other.split())
     gone, new = words - others, others - words
-    if len(gone) == len(new) == 1 and fuzz.ratio(*gone, *new) < _OTHER_WORD:
-        return 0.0
-    if gone and new and min(gone | new) > _CJK:
+    if word_exchanged(words, others) or (gone and new and min(gone | new) > _CJK):
         return 0.0
     return float(fuzz.ratio(one, other, score_cutoff=SAME))
 

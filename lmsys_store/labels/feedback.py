@@ -6,8 +6,7 @@ The hazard: a wish is not a complaint. "Shorter", "another one", "continue" and 
 import re
 from typing import Final
 
-from rapidfuzz import fuzz
-
+from lmsys_store.labels.likeness import word_exchanged
 from lmsys_store.labels.patterns import Found, Patterns, blanked
 from lmsys_store.search import tokens
 
@@ -156,8 +155,8 @@ def _asked_again(earlier: str, message: str) -> str | None:
     shared, smaller = ones & others, min(len(ones), len(others))
     if len(shared) < 2 or _GUARDS.ids(message) == ["only_wish"]:
         return None
-    if len(ones - others) == len(others - ones) == 1 and fuzz.ratio(*(ones ^ others)) < 60:
-        return None  # one word exchanged for another: the same question about something else
+    if word_exchanged(ones, others):
+        return None
     return "rephrase" if len(shared) >= _SHARED * smaller else None
 
 

@@ -76,7 +76,7 @@ ONLY_IN = {
     "pyarrow": {"sources.parquet", "sources.hub", "convert.writing"},
     "numpy": {"sources.parquet", "labels.linear"},
     "re2": {"labels.patterns"},
-    "rapidfuzz": {"labels.feedback", "analyze.duplicates"},
+    "rapidfuzz": {"labels.likeness", "analyze.duplicates"},
     "rensa": {"analyze.duplicates"},
     "pydantic_settings": {"settings"},
     "typer": {"cli"},
