@@ -116,6 +116,7 @@ def test_a_wrong_row_of_a_parquet_file_is_a_reject_too(tmp_path: Path, store_pat
         assert store.check().ok and store.status().rows == 25
 
 
+FILES = ("raw.jsonl", "escaped.jsonl.gz", "a.parquet")
 ODD = [
     "",
     "\x00",
@@ -135,24 +136,35 @@ ODD = [
 def test_any_text_comes_back_exactly_through_jsonl_and_parquet(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str]
 ) -> None:
-    _assert_round_trip(tmp_path_factory.mktemp("odd"), texts)
+    rows = _rows_with(texts)
+    assert _through_files(tmp_path_factory.mktemp("odd"), rows) == dict.fromkeys(FILES, _contents(rows))
 
 
 def test_nul_empty_long_and_right_to_left_texts_come_back_exactly(tmp_path: Path) -> None:
-    _assert_round_trip(tmp_path, ODD)
+    rows = _rows_with(ODD)
+    assert _through_files(tmp_path, rows) == dict.fromkeys(FILES, _contents(rows))
 
 
-def _assert_round_trip(folder: Path, texts: list[str]) -> None:
+def _rows_with(texts: list[str]) -> list[dict[str, Any]]:
     rows = [row(number, prompt=text, reply=text[::-1]) for number, text in enumerate(texts)]
-    rows.append(row(len(texts)) | {"conversation": [{"content": texts[0], "role": "user"}]})
+    return [*rows, row(len(texts)) | {"conversation": [{"content": texts[0], "role": "user"}]}]
+
+
+def _contents(rows: list[dict[str, Any]]) -> list[list[str]]:
+    return [[message["content"] for message in line["conversation"]] for line in rows]
+
+
+def _through_files(folder: Path, rows: list[dict[str, Any]]) -> dict[str, list[list[str]]]:
+    """The texts as a store gives them back that was filled from each kind of file."""
     raw = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in rows)
     (folder / "raw.jsonl").write_bytes(raw.encode())
     small_jsonl(folder / "escaped.jsonl.gz", rows)
     pq.write_table(pa.Table.from_pylist(rows), folder / "a.parquet")
-    for name in ("raw.jsonl", "escaped.jsonl.gz", "a.parquet"):
+    found = {}
+    for name in FILES:
         with Store(folder / f"{name}.db") as store:
             report = store.sync(folder / name)
             assert (report.rows_added, report.rows_rejected) == (len(rows), 0)
-            found = [[message.content for message in chat.messages] for chat in store.select()]
+            found[name] = [[message.content for message in chat.messages] for chat in store.select()]
             assert store.check().ok
-        assert found == [[message["content"] for message in line["conversation"]] for line in rows], name
+    return found
