@@ -77,10 +77,7 @@ def family_text(prompt: str) -> str:
     'write numbermask poems about namemask in numbermask words'
     """
     start = prompt[:_READ]
-    text = (
-        start if start.isascii() else _CHINESE_GREETING.sub("", unicodedata.normalize("NFKC", start), count=1) or start
-    )
-    text = _without_greeting(text)
+    text = _without_greeting(start if start.isascii() else unicodedata.normalize("NFKC", start))
     for marks, pattern, mask in _MASKS:
         if any(map(text.__contains__, marks)):
             text = pattern.sub(mask, text)
@@ -97,6 +94,8 @@ def family_text(prompt: str) -> str:
 
 def _without_greeting(text: str) -> str:
     """The text after a greeting; all of it where it is nothing else."""
+    if not text.isascii():
+        text = _CHINESE_GREETING.sub("", text, count=1) or text
     rest, greeted = text.lstrip(" \n\t,.!"), False
     while match := _OPENING_WORD.match(rest):
         word = match[1].casefold()

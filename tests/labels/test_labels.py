@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lmsys_store import vocabulary
 from lmsys_store.labels.feedback import feedback
-from lmsys_store.labels.keys import family_key, family_text, prompt_key
+from lmsys_store.labels.keys import family_key, family_text, plain_words, prompt_key
 from lmsys_store.labels.labeller import Labeller
 from lmsys_store.labels.patterns import Patterns
 from lmsys_store.labels.rating import WEIGHTS, Evidence, rate
@@ -199,3 +199,8 @@ def test_tags_and_kinds_of_plain_prompts() -> None:
         and question_kind("what is the capital of Peru?") == "what"
     )
     assert verb_and_object("Please write a short poem about cats") == ("write", "poem")
+
+
+@pytest.mark.parametrize("greeting", ["Hi! ", "Hello there, ", "Bonjour, ", "你好！", "您好，"])
+def test_a_greeting_in_any_language_is_none_of_a_prompts_plain_words(greeting: str) -> None:
+    assert plain_words(f"{greeting}写一首诗") == plain_words("写一首诗") == ["写", "一", "首", "诗"]
