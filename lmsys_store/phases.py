@@ -182,6 +182,7 @@ class RemotePhase:
     async def _step(self) -> Batch | None:
         source = self._source or await self._begin()
         assert self._part is not None
+        await self._joined(source)
         if self._part and time.monotonic() >= self._ask_filter_at:
             try:
                 return await self._filtered(source, self._part)
@@ -207,6 +208,14 @@ class RemotePhase:
                 )  # others stored all of it since: nobody is to be asked
         return self._source
 
+    async def _joined(self, source: "ViewerSource") -> bool:
+        """Take the revision of a store that was empty and that others have begun to fill; False if an answer was of another."""
+        now = await self.access.reader.state() if self.state is None else None
+        if now is None:
+            return True
+        self.state = replace(now, seq=0)
+        return source.agrees_with(now.revision)
+
     def _refuse(self) -> None:
         """Raise why the remote is not to be asked, if so; what the store has got meanwhile is given all the same."""
         refusal = self.access.remote.refusal() or self.access.remote.left_alone()
@@ -223,6 +232,8 @@ class RemotePhase:
             self._offset = max(self._offset, self._tally.done_rows)
         found = await source.some_matches(part.where, self._offset, poll=False)
         self._answered = True
+        if not await self._joined(source):
+            return None
         progress = self._tally.after(found)
         chats = await self._keep(source, None, found.rows, found.byte_count, progress)
         self._offset = found.offset + len(found.rows)
@@ -253,6 +264,8 @@ class RemotePhase:
         span = Interval(span.start, min([span.stop, *(held.start for held in covered)]))
         pages = await source.span(span)
         self._answered = True
+        if not await self._joined(source):
+            return None
         chats: list[Conversation] = []
         for page in pages:
             chats += await self._keep_page(source, page)

@@ -84,6 +84,11 @@ class ViewerSource:
             self._place["dataset"], self._revision, config=self._place["config"], split=self._place["split"]
         )
 
+    def agrees_with(self, revision: str) -> bool:
+        """Whether all answers so far are of a revision; from now on every answer is held against it."""
+        before, self._revision = self._revision, revision
+        return before in (None, revision)
+
     @property
     def requests(self) -> int:
         """Requests made since this source was built."""

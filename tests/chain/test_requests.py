@@ -311,6 +311,29 @@ async def test_a_page_that_came_wrong_once_is_asked_for_again(hiccup: str, at_on
         assert once.left == 0
 
 
+@pytest.mark.parametrize("query", [Query(), FILTERED], ids=["all rows", "filtered"])
+async def test_a_store_filled_while_a_select_waits_for_its_first_answer_says_the_revision(
+    query: Query, store_path: Path
+) -> None:
+    """The first answer that a select of an empty store gets is of another revision than what others stored meanwhile."""
+    filled = asyncio.Event()
+    late = rule(f.together(f.held(filled), f.revision(OTHER)), offset=0)
+    async with (
+        StandIn(ROWS, script=Script(late)) as standin,
+        store_of(store_path, standin, attempts=4) as store,
+        store_of(store_path, standin, attempts=4) as other,
+    ):
+        slow = store.select(query, fallback="remote")
+        reading = asyncio.create_task(indexes(slow))
+        while not standin.log:
+            await asyncio.sleep(0)
+        assert (await other.sync(limit=150)).complete
+        filled.set()
+        assert (await reading, slow.complete) == (matching(CHATS, query), True)
+        status = await store.status()
+        assert (status.revision, (await store.check()).problems) == ("a" * 40, ())
+
+
 async def test_a_row_deleted_a_moment_after_it_was_fetched_does_not_come_back(store_path: Path) -> None:
     """Forgotten, not buried: the next select fetches it anew, as often as asked."""
     async with StandIn(ROWS) as standin, store_of(store_path, standin) as store:

@@ -136,6 +136,19 @@ def delay(seconds: float) -> Action:
 
 
 @dataclass(frozen=True)
+class _Held(Action):
+    until: asyncio.Event
+
+    async def before(self) -> None:
+        await self.until.wait()
+
+
+def held(until: asyncio.Event) -> Action:
+    """The true answer, once the event has come (of the loop that the server runs in)."""
+    return _Held(until)
+
+
+@dataclass(frozen=True)
 class _Asked(Action):
     change: Callable[[Call], Call]
 
