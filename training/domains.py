@@ -70,7 +70,7 @@ def own_examples() -> list[Example]:
 
 
 def term_examples(weight: float) -> list[Example]:
-    """The terms of each domain, an example each: a few thousand prompts name most of them too seldom. They say nothing of tasks."""
+    """The terms of each domain, an example each: prompts alone name most of them too seldom. They say nothing of tasks."""
     return [
         Example(term.strip(), {"domain": [path.stem]}, weight, tuple(dict.fromkeys(words_of(term.strip()))))
         for path in sorted(TERMS.glob("*.txt"))
