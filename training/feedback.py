@@ -16,6 +16,7 @@ from unittest import mock
 from lmsys_store.labels import feedback as used
 from lmsys_store.labels.feedback import KINDS, TABLE, feedback, feedback_words, said_in
 from lmsys_store.labels.linear import table_of
+from lmsys_store.labels.rounds import Round
 from training.domains import FOLDS, Example, read_rows, shuffled, train
 
 SHIPPED = Path(__file__).parents[1] / "lmsys_store" / "labels" / TABLE
@@ -28,19 +29,18 @@ KIND_OF: Final = {
     "clarification": "clarification", "praise": "praise",
 }  # fmt: skip
 """The kinds by the names that labelled files give them."""
-Round = tuple[str, str, str]
 
 
 def example_of(asked: Round, label: str, weight: float = 1.0) -> Example:
     """An example of an earlier prompt, a reply, the next message and what it says."""
-    words = tuple(dict.fromkeys(feedback_words(*asked, said_in(asked[2]))))
-    return Example(asked[2], {"feedback": [KIND_OF[label]]}, weight, words)
+    words = tuple(dict.fromkeys(feedback_words(asked, said_in(asked.message))))
+    return Example(asked.message, {"feedback": [KIND_OF[label]]}, weight, words)
 
 
 def own_examples() -> list[Example]:
     """The follow-ups written for training."""
     rows = [row for path in sorted(FOLLOWUPS.glob("*.jsonl")) for row in read_rows(path)]
-    return [example_of((row["prompt"], row["reply"], row["message"]), row["label"]) for row in rows]
+    return [example_of(Round(row["prompt"], row["reply"], row["message"]), row["label"]) for row in rows]
 
 
 def rounds_of(chat: Mapping[str, Any]) -> list[tuple[Round, str]]:
@@ -48,7 +48,7 @@ def rounds_of(chat: Mapping[str, Any]) -> list[tuple[Round, str]]:
     texts = [message["content"] for message in chat["messages"]]
     last = (len(texts) - 1) // 2 * 2
     labels = {2: chat["labels"]["feedback"], last: chat["labels"]["final_feedback"]}
-    return [((texts[at - 2], texts[at - 1], texts[at]), label) for at, label in labels.items() if 2 <= at < len(texts)]
+    return [(Round(*texts[at - 2 : at + 1]), label) for at, label in labels.items() if 2 <= at < len(texts)]
 
 
 def learned(examples: Sequence[Example]) -> dict[str, Any]:

@@ -6,21 +6,19 @@ The hazard: a wish is not a complaint. "Shorter", "another one", "continue" and 
 
 import re
 from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from itertools import pairwise
 from typing import Final
 
-from lmsys_store.labels.likeness import things_exchanged, word_exchanged
 from lmsys_store.labels.linear import Scores, scores_of, shipped_table
 from lmsys_store.labels.patterns import Found, Patterns, Places, blanked
+from lmsys_store.labels.rounds import Round
 from lmsys_store.search import tokens
 
 _HEAD: Final = 260
 _TAIL: Final = 120
 _SHORT: Final = 45
 """Below so many characters a complaint has no room to say what is wrong."""
-_COMPARED: Final = 600
-_ANSWER: Final = 1500
+_SHORTEST_WISH: Final = 15
 
 _SAID: Final = Patterns(
     {
@@ -71,10 +69,6 @@ _NARRATES: Final = frozenset('*"“„«—')
 """A message that begins so tells a story or plays a role."""
 _NUMBERS: Final = re.compile(r"[\d\s.,:;()-]+")
 _BARE_NO: Final = re.compile(r"\W*(?:no|nope|nah|nein|não|нет|不)\W*")
-_TERM: Final = re.compile(
-    r"\W*(?:and |so )?(?:what(?:'s|s| is| are| does)|who(?:'s| is| are)|meaning of|define|was ist|qué es|que es|o que é|c'est quoi|что такое)\b(.*)",
-    re.IGNORECASE,
-)
 TABLE: Final = "feedback.json.z"
 KINDS: Final = ("none", "rephrase", "user_correction", "user_rejection", "clarification", "praise")
 """What a message may say of a reply; the first is nothing."""
@@ -83,45 +77,39 @@ _SURE: Final = 0.5
 _WEIGHED: Final = 40
 """Words of a message that are weighed: what is said of a reply is said at once."""
 _LENGTHS: Final = (1, 2, 4, 8, 16, 32)
-_SHARES: Final = (0.01, 0.25, 0.5, 0.75)
+_MARKS: Final = {"?": "#?", "？": "#?", "!": "#!", ".": "#.", "…": "#…"}
 
 
-def feedback(rounds: Sequence[tuple[str, str, str]]) -> list[Found | None]:
-    """What messages say about the replies before them: of each (earlier prompt, reply, message) one thing, or None.
+def feedback(rounds: Sequence[Round]) -> list[Found | None]:
+    """What messages say about the replies before them: of each round one thing, or None.
 
     The ids: ``user_correction`` (what is wrong or should be), ``user_rejection`` (no good, without saying why), ``rephrase``
     (the same asked in other words), ``resend`` (in the same), ``clarification`` (about the reply itself), ``praise`` (thanks,
     approval, success), ``user_builds_on`` (goes on from the reply; weak, and no feedback).
 
-    >>> feedback([("Capital of Australia?", "Sydney.", "no, that's wrong. it is Canberra")])
+    >>> feedback([Round("Capital of Australia?", "Sydney.", "no, that's wrong. it is Canberra")])
     [Found(id='user_correction', start=4, end=16)]
     """
-    found = [_plain(earlier, reply, message) for earlier, reply, message in rounds]
+    found = [_plain(one) for one in rounds]
     doubtful = [at for at, one in enumerate(found) if one is None]
     if doubtful:
-        places = [said_in(rounds[at][2]) for at in doubtful]
-        words = [feedback_words(*rounds[at], said) for at, said in zip(doubtful, places, strict=True)]
+        places = [said_in(rounds[at].message) for at in doubtful]
+        words = [feedback_words(rounds[at], said) for at, said in zip(doubtful, places, strict=True)]
         kinds = _chosen(scores_of(words, shipped_table(TABLE))["feedback"])
         for at, said, kind in zip(doubtful, places, kinds, strict=True):
-            _, reply, message = rounds[at]
-            kind = kind or _plainly_said(said, message)
-            found[at] = _builds_on(reply, message) if kind is None else _placed(kind, said, message)
+            kind = kind or _plainly_said(said)
+            found[at] = _builds_on(rounds[at]) if kind is None else _placed(kind, said, rounds[at].message)
     return [None if one is None or one.id == "none" else one for one in found]
 
 
-def _plain(earlier: str, reply: str, message: str) -> Found | None:
+def _plain(asked: Round) -> Found | None:
     """What needs no weighing; None where it does."""
-    stripped = message.strip()
-    if not stripped or stripped[0] in _NARRATES:
+    if not asked.stripped or asked.stripped[0] in _NARRATES:
         return Found("none", 0, 0)
-    if stripped == earlier.strip() or tokens(stripped) == tokens(earlier):
-        return Found("resend", 0, len(message))
-    answers = _BARE_NO.fullmatch(stripped) and reply.rstrip().endswith(("?", "？"))
-    if (
-        answers
-        or _NUMBERS.fullmatch(stripped)
-        or things_exchanged(tokens(earlier[:_COMPARED]), tokens(stripped[:_COMPARED]))
-    ):
+    if asked.is_resent():
+        return Found("resend", 0, len(asked.message))
+    answers = asked.reply_asks and _BARE_NO.fullmatch(asked.stripped)
+    if answers or _NUMBERS.fullmatch(asked.stripped) or asked.is_of_other_things():
         return Found("none", 0, 0)  # an answer to the assistant's own question, a move, the same asked of other things
     return None
 
@@ -142,44 +130,35 @@ def said_in(message: str) -> Places:
     return _SAID.find(blanked(_QUOTED, message[:_HEAD]))
 
 
-def feedback_words(earlier: str, reply: str, message: str, said: Places) -> list[str]:
+def feedback_words(asked: Round, said: Places) -> list[str]:
     """What the model of feedback weighs: words, patterns, and how much of the message stands in the prompt and in the reply."""
-    stripped, head = message.strip(), said.text
-    words = tokens(head)[:_WEIGHED]
+    words, plainly = tokens(said.text)[:_WEIGHED], _plainly_said(said)
+    mark = _MARKS.get(asked.stripped[-1:], "")
+    in_prompt, in_reply, of_prompt = asked.shares()
     found = [*words, *map(" ".join, pairwise(words)), *(f"^{word}" for word in words[:1])]
     found += [f"^{' '.join(words[:2])}"] if len(words) > 1 else []
-    guards = _GUARDS.ids(head)
-    marks = [
-        name
-        for mark, name in (("?", "#?"), ("？", "#?"), ("!", "#!"), (".", "#."), ("…", "#…"))
-        if stripped.endswith(mark)
-    ]
-    found += [f"@{name}" for name in (*said, *guards)]
-    plainly = _plainly_said(said, message)
-    found += [] if plainly is None else [f"=@{plainly}"]
-    found += [f"@{name}{mark}" for name in said for mark in marks]
-    found += marks
+    found += [f"@{name}" for name in (*said, *_GUARDS.ids(said.text))]
+    found += [f"@{name}{mark}" for name in said if mark]
+    found += [f"=@{plainly}"] if plainly else []
+    found += [mark] if mark else []
     found.append(f"#{sum(len(words) >= limit for limit in _LENGTHS)} words")
-    found += ["#asked"] if reply.rstrip().endswith(("?", "？")) else []
-    found += ["#long"] if len(message) > _HEAD else []
-    carrying, before, answer = _stems(words), _stems(tokens(earlier[:_COMPARED])), _stems(tokens(reply[:_ANSWER]))
-    found.append(f"#{_share(carrying, before)} of prompt")
-    found.append(f"#{_share(carrying, answer)} of reply")
-    found.append(f"#{_share(carrying, before)} {_share(before, carrying)} of both")
-    found += ["#number"] if any(word.isdigit() and word not in answer for word in words) else []
-    found += [
-        f"#{name}"
-        for name in (_asked_again(earlier, stripped), "term" if _asks_of_term(earlier, reply, stripped) else None)
-        if name
-    ]
-    late = None if len(message) <= _HEAD else _SAID.find(message[-_TAIL:])
-    found += ["#thanks at the end"] if late is not None and "praise" in late else []
-    return found
+    found += [f"#{in_prompt} of prompt", f"#{in_reply} of reply", f"#{in_prompt} {of_prompt} of both"]
+    facts = {
+        "#asked": asked.reply_asks,
+        "#long": len(asked.message) > _HEAD,
+        "#number": asked.brings_number(),
+        "#again": asked.is_asked_again(),
+        "#term": asked.asks_of_term(),
+        "#thanks at the end": len(asked.message) > _HEAD and "praise" in _SAID.ids(asked.message[-_TAIL:]),
+    }
+    return found + [name for name, holds in facts.items() if holds]
 
 
-def _plainly_said(said: Places, message: str) -> str | None:
+def _plainly_said(said: Places) -> str | None:
     """What the patterns alone say, the strongest of what they find; it is right nearly always, and misses much."""
-    found, guards = dict(said), set(_GUARDS.ids(said.text)) if said else set()
+    if not said:
+        return None
+    found, guards = dict(said), set(_GUARDS.ids(said.text))
     asking = "question" in guards and "thank" not in said.text.casefold() and not _GOES_ON.search(said.text)
     if guards & {"advance", "negated_praise"} or asking:
         found.pop("praise", None)
@@ -191,7 +170,7 @@ def _plainly_said(said: Places, message: str) -> str | None:
         found = {
             name: one for name, one in found.items() if name in ("user_correction", "user_rejection") and not one.start
         }
-    if "user_rejection" in found and len(message) < _SHORT and "rephrase" not in found:
+    if "user_rejection" in found and len(said.text) < _SHORT and "rephrase" not in found:
         return "user_rejection"
     if "praise" in found and found["praise"].start <= min(one.start for one in found.values()):
         return "praise"
@@ -200,55 +179,9 @@ def _plainly_said(said: Places, message: str) -> str | None:
     return next((name for name in KINDS if name in found), None)
 
 
-def _share(some: AbstractSet[str], others: AbstractSet[str]) -> int:
-    """How much of some words stands among others, in five steps; 9 where there are none."""
-    return sum(len(some & others) >= limit * len(some) for limit in _SHARES) if some else 9
-
-
-def _asks_of_term(earlier: str, reply: str, message: str) -> bool:
-    """Whether a short question is about a word that the reply brought up."""
-    match = _TERM.match(message) if len(message) < 60 else None
-    asked = set() if match is None else {word for word in tokens(match[1]) if len(word) > 2 and word not in _COMMON}
-    return bool(asked) and len(asked) <= 3 and asked <= set(tokens(reply[:4000])) and not asked <= set(tokens(earlier))
-
-
-def _asked_again(earlier: str, message: str) -> str | None:
-    """Whether the earlier prompt is asked again with most of the words that carry it."""
-    earlier = earlier.strip()
-    if max(len(earlier), len(message)) > _COMPARED or min(len(earlier), len(message)) < 8:
-        return None
-    ones, others = _stems(tokens(earlier)), _stems(tokens(message))
-    shared, smaller = ones & others, min(len(ones), len(others))
-    if len(shared) < 2 or _GUARDS.ids(message) == ["only_wish"]:
-        return None
-    if word_exchanged(ones, others):
-        return None
-    return "rephrase" if len(shared) >= _SHARED * smaller else None
-
-
-def _stems(words: list[str]) -> set[str]:
-    """The beginnings of the words that carry a meaning; each CJK character is one."""
-    return {word[:4] for word in words if (len(word) > 2 and word not in _COMMON) or word > "\u2e80"}
-
-
-_SHARED: Final = 0.6
-_COMMON: Final = frozenset(
-    (
-        "the and for that this with what how you can are was is it its from have has had not but all any out get got "
-        "use about into your our their his her they them who why when where which will would could should does did "
-        "do please make write give tell want need just like one some more other than then there here que los las una "
-        "por para con como der die das und ein eine ist wie was les des une est pour dans comment как что это для "
-        "или the mean"
-    ).split()
-)
-
-
-def _builds_on(reply: str, message: str) -> Found | None:
+def _builds_on(asked: Round) -> Found | None:
     """A message that takes up words of the reply and asks for more."""
-    if not 15 <= len(message) <= _HEAD:
+    if not _SHORTEST_WISH <= len(asked.message) <= _HEAD:
         return None
-    words = {word for word in tokens(message) if len(word) > 4}
-    if len(words) < 3:
-        return None
-    shared = len(words & set(tokens(reply[:2000]))) / len(words)
-    return Found("user_builds_on", 0, len(message)) if 0.3 <= shared <= 0.8 else None
+    share = asked.taken_up()
+    return None if share is None or not 0.3 <= share <= 0.8 else Found("user_builds_on", 0, len(asked.message))

@@ -15,6 +15,7 @@ from lmsys_store.labels.keys import family_key, prompt_key
 from lmsys_store.labels.patterns import Found
 from lmsys_store.labels.rating import WEIGHTS, Evidence, Rating, rate, version_of, weight_of
 from lmsys_store.labels.replies import reply_signals
+from lmsys_store.labels.rounds import Round
 from lmsys_store.labels.signals import evidence_of
 from lmsys_store.labels.structure import structure_tags
 from lmsys_store.records import FLAGGED_BIT, Labels, PackedModeration
@@ -68,7 +69,7 @@ class Labeller:
         classes = classify([row.contents[::2] for row in rows])
         shown = iter(reply_signals([reply for row in rows for reply in row.contents[1::2]]))
         texts = [row.contents for row in rows]
-        said = iter(feedback([(one[at], one[at + 1], one[at + 2]) for one in texts for at in _asked_after(one)]))
+        said = iter(feedback([Round(one[at], one[at + 1], one[at + 2]) for one in texts for at in _asked_after(one)]))
         for row, found in zip(rows, classes, strict=True):
             signals = islice(shown, len(row.contents) // 2), islice(said, len(_asked_after(row.contents)))
             yield self._joined(row, found, signals, external.get(row.row_index))
