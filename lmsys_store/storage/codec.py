@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 from pydantic_core import to_json
-from sqlalchemy import ColumnElement, Select, bindparam, select, union_all
+from sqlalchemy import ColumnElement, Select, bindparam, func, select, union_all
 
 from lmsys_store.errors import StoreCorruptError
 from lmsys_store.records import (
@@ -45,6 +45,19 @@ def select_conversations(*, with_moderation: bool) -> Select[Any]:
         columns += [moderation.c.flags, moderation.c.scores]
         source = source.outerjoin(moderation, moderation.c.row_index == conversation.c.row_index)
     return select(*columns).select_from(source)
+
+
+def select_columns(columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    """The row index and a few columns; add conditions, order and limit."""
+    return select(conversation.c.row_index, *columns).select_from(conversation)
+
+
+def select_listed(*, with_moderation: bool) -> Select[Any]:
+    """The rows of a JSON array of row indexes, the parameter ``listed``, as far as they were stored until ``bound``."""
+    listed = func.json_each(bindparam("listed")).table_valued("value").alias("listed")
+    selected = select_conversations(with_moderation=with_moderation)
+    indexes = select(listed.c.value).scalar_subquery()
+    return selected.where(conversation.c.row_index.in_(indexes), conversation.c.seq <= bindparam("bound"))
 
 
 def select_by_key(key: str | int) -> Select[Any]:
