@@ -39,6 +39,9 @@ def relabel(store: StoreOption = None, json: JsonOption = False) -> None:
 def duplicates(
     filters: dict[str, Any],
     limit: Annotated[int, typer.Option("--limit", min=0, metavar="N", help="Name the N largest groups.")] = _ROWS,
+    across_splits: Annotated[
+        bool, typer.Option("--across-splits", help="Count the pairs that lie in two of train, dev and test.")
+    ] = False,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -57,6 +60,9 @@ def duplicates(
         f"{found.rows:,} rows; {found.prompts:,} prompts differ in more than case, spaces and marks; "
         f"{found.groups:,} in more than small edits and politeness"
     )
+    if across_splits:
+        share = f" ({100 * found.straddling / found.pairs:.1f} %)" if found.pairs else ""
+        typer.echo(f"{found.straddling:,} of {found.pairs:,} pairs of near-duplicates lie in two splits{share}")
     rows = [
         (f"{one.rows:,}", f"{one.exact:,}", one.row_index, display.one_line(one.prompt, 80)) for one in found.largest
     ]
