@@ -140,6 +140,10 @@ class Iteration:
         self._at = at + 1
         return self._decode(self._entries[at])
 
+    def put_back(self) -> None:
+        """Count the row handed over last as not handed over."""
+        self._at = max(self._at - 1, 0)
+
     @property
     def _last(self) -> int:
         """The row index handed over last. Derived, and so is the count: two stores less on the path of every row."""

@@ -120,6 +120,11 @@ class ResultsBase:
         """The same, but a limit counts anew: resumed with it, the same results are the next ``limit`` rows."""
         return self.token if self._iteration is None else self._iteration.next_token
 
+    def put_back(self) -> None:
+        """The row handed over last counts as not handed over, if its work was not done: ``token`` resumes before it."""
+        if self._iteration is not None:
+            self._iteration.put_back()
+
     @property
     def origins(self) -> dict[str, int]:
         """How many rows of the latest iteration came from where."""
