@@ -6,7 +6,7 @@ shares are whole numbers. Its hazard is memory: a plan has 8 bytes a row, and a 
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isqrt
 from typing import Any, Final
@@ -44,15 +44,14 @@ class Column:
         self._values: array[Any] = array("d" if fraction else "q")
         self._missing = bytearray()
 
-    def extend(self, values: Iterable[Any]) -> None:
+    def extend(self, values: Sequence[Any]) -> None:
         """Add the values of more rows."""
-        found = list(values)
-        self._missing.extend([value is None for value in found])
+        self._missing.extend([value is None for value in values])
         words = self._words
         if words is None:
-            self._values.extend([0 if value is None else value for value in found])
+            self._values.extend([0 if value is None else value for value in values])
         else:
-            self._values.extend([0 if word is None else words.setdefault(word, len(words)) for word in found])
+            self._values.extend([0 if word is None else words.setdefault(word, len(words)) for word in values])
 
     @property
     def missing(self) -> Truths:
@@ -101,11 +100,9 @@ class Columns:
 
     def extend(self, rows: Sequence[Sequence[Any]]) -> None:
         """Add rows, each its row index and its fields in order."""
-        if rows:
-            row_indexes, *others = zip(*rows, strict=True)
-            self._row_indexes.extend(row_indexes)
-            for column, values in zip(self.fields.values(), others, strict=True):
-                column.extend(values)
+        self._row_indexes.extend([row[0] for row in rows])
+        for place, column in enumerate(self.fields.values(), 1):
+            column.extend([row[place] for row in rows])
 
     @property
     def row_indexes(self) -> Integers:

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import re
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol
@@ -118,16 +119,27 @@ class Operate(Protocol):
 
 
 class Told:
-    """Rows that are printed as they come, and how many were printed whole."""
+    """Rows that are printed as they come, and how many were printed whole: no interruption cuts a line, or loses one."""
 
     def __init__(self, results: "Results") -> None:
         self._results = results
         self._done = 0
+        self._printing = self._interrupted = False
 
     def __iter__(self) -> "Iterator[Conversation]":
         for chat in self._results:
+            self._printing = True
             yield chat
             self._done += 1
+            self._printing = False
+            if self._interrupted:
+                raise KeyboardInterrupt
+
+    def interrupt(self, _signal: int, _frame: object) -> None:
+        """Stop at once while rows are waited for, else after the line that is being printed; the second time at once."""
+        if not self._printing or self._interrupted:
+            raise KeyboardInterrupt
+        self._interrupted = True
 
     def stopped(self) -> None:
         """Say on stderr how to go on after the last row that was printed whole."""
@@ -143,11 +155,14 @@ class Told:
 def told(results: "Results") -> Iterator[Told]:
     """Rows to be printed; whoever interrupts them gets the token to go on with."""
     rows = Told(results)
+    before = signal.signal(signal.SIGINT, rows.interrupt)
     try:
         yield rows
     except KeyboardInterrupt:
         rows.stopped()
         raise
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def tell_next(results: "Results") -> None:
