@@ -4,11 +4,12 @@ First the whole answer is brought into the store, as far as the fallback goes; t
 them are read from the store, each a short read. Nothing but the plan is held: 8 bytes a row.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
+
+from anyio import to_thread
 
 from lmsys_store.expressions import FIELDS
 from lmsys_store.fallback import Chain
@@ -45,7 +46,6 @@ class OrderedChain:
         self._at = 0
         self.state: StoreState | None = None
         self.complete: bool | None = None
-        self.all_kept = True
 
     @property
     def notes(self) -> list[str]:
@@ -84,7 +84,7 @@ class OrderedChain:
             funnel = await self._read_columns(columns)
         bookmark = self._bookmark()
         # Sorting a million rows is nothing to hold up an event loop for.
-        self._plan = await asyncio.to_thread(planned, columns, self._operations, bookmark, funnel)
+        self._plan = await to_thread.run_sync(planned, columns, self._operations, bookmark, funnel)
         self._at = self._plan.start
 
     async def next(self, size: int) -> Batch | None:
@@ -116,11 +116,12 @@ class OrderedChain:
         reader = self._access.reader
         state = await reader.state()
         held = 0 if state is None else await reader.count(self._request.query, state)
-        await self._chain.begin(stored_rows=False, found_real=held > 0)
-        seeds = await self._drained()
+        try:
+            await self._chain.begin(stored_rows=False, found_real=held > 0)
+            seeds = await self._drained()
+        finally:  # an error too says whether rows are missing
+            self.complete = self._chain.complete if self._chain.all_kept else False
         self.state = await reader.state()
-        self.all_kept = self._chain.all_kept
-        self.complete = self._chain.complete if self.all_kept else False
         return seeds
 
     async def _go_on(self, position: Position) -> list[Conversation]:
