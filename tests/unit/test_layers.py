@@ -17,7 +17,19 @@ from lmsys_store import errors
 
 ROOT = Path(lmsys_store.__file__).parent
 
-PURE = {"errors", "records", "rows", "vocabulary", "search", "expressions", "query", "intervals", "implication"}
+PURE = {
+    "errors",
+    "records",
+    "rows",
+    "vocabulary",
+    "search",
+    "expressions",
+    "query",
+    "intervals",
+    "implication",
+    "parts",
+}
+PURE |= {"operations", "funnel", "position"}
 STORAGE = PURE | {"storage"}
 INGEST = STORAGE | {"sources.base"}
 STORE = INGEST | {
@@ -28,6 +40,9 @@ STORE = INGEST | {
     "tally",
     "phases",
     "fallback",
+    "plans",
+    "ordered",
+    "iteration",
     "results",
     "reports",
     "syncing",
@@ -43,6 +58,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rows": {"errors", "records"},
     "expressions": {"errors", "records", "vocabulary", "search"},
     "query": {"errors", "records", "vocabulary", "search", "expressions"},
+    "parts": {"errors", "records", "vocabulary", "search", "expressions"},
+    "funnel": set(),
+    "operations": {"errors", "records", "vocabulary", "search", "expressions", "parts"},
+    "position": {"errors"},
+    "plans": PURE,
     "intervals": set(),
     "implication": {"errors", "records", "vocabulary", "search", "expressions", "query"},
     "labels": PURE | {"labels"},
@@ -58,7 +78,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "phases": INGEST | {"settings", "sources", "ingest", "remote", "tally"},
     "fallback": INGEST | {"settings", "phases"},
     "reports": INGEST | {"sources", "phases", "fallback"},
-    "results": INGEST | {"settings", "phases", "fallback"},
+    "ordered": INGEST | {"phases", "fallback", "plans"},
+    "iteration": INGEST | {"settings", "phases", "fallback", "ordered"},
+    "results": INGEST | {"settings", "phases", "iteration", "ordered"},
     "store": STORE | {"labels"},
     "blocking": STORE | {"store", "labels"},
     "cli": STORE | {"store", "blocking", "convert", "analyze", "cli", "labels"},
@@ -74,7 +96,7 @@ ONLY_IN = {
     "filelock": {"storage.lock"},
     "aiohttp": {"sources.client", "sources.hub"},
     "pyarrow": {"sources.parquet", "sources.hub", "convert.writing"},
-    "numpy": {"sources.parquet", "labels.linear"},
+    "numpy": {"sources.parquet", "labels.linear", "plans"},
     "re2": {"labels.patterns"},
     "rapidfuzz": {"labels.likeness", "analyze.duplicates"},
     "rensa": {"analyze.duplicates"},
@@ -87,7 +109,7 @@ ONLY_IN = {
 PURE_MODULES = PURE | {"sources.where"}
 NO_BYTES_IN_OR_OUT = {
     "collections", "dataclasses", "datetime", "difflib", "enum", "functools", "hashlib", "itertools", "json", "math", "operator",
-    "re", "struct", "typing", "unicodedata", "pydantic", "pydantic_core",
+    "re", "struct", "typing", "base64", "binascii", "unicodedata", "pydantic", "pydantic_core",
 }  # fmt: skip
 """What a pure module may import besides its own kind: nothing that can touch a file, a socket, a thread or a clock."""
 
