@@ -111,7 +111,8 @@ def family_text(prompt: str) -> str:
     sentence = _first_sentence(text)
     words = sentence.split()
     if sum([word[0].isupper() for word in words[1:]]) <= _MOST_CAPITALS * len(words):
-        words = [word if word.islower() else _masked(word, position) for position, word in enumerate(words)]
+        first = next((at for at, word in enumerate(words) if word.casefold() not in _POLITE), 0)
+        words = [word if at <= first or word.islower() else _masked(word) for at, word in enumerate(words)]
     found = [word for word in tokens(" ".join(words)) if word not in _POLITE][:_KEPT]
     joined = " ".join(found)
     while "namemask namemask" in joined:
@@ -147,10 +148,10 @@ def _first_sentence(text: str) -> str:
     return text
 
 
-def _masked(word: str, position: int) -> str:
+def _masked(word: str) -> str:
     """A word inside a sentence that begins with a capital is taken for a name: templates are filled with them."""
     bare = word.strip("\"'()[],;")
-    return "namemask" if position and len(bare) > 1 and bare[0].isupper() and "mask" not in bare else word
+    return "namemask" if len(bare) > 1 and bare[0].isupper() and "mask" not in bare else word
 
 
 def _hashed(text: str) -> int:
