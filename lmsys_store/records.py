@@ -44,6 +44,15 @@ class Origin(StrEnum):
     MOCK = "mock"
 
 
+class Provenance(NamedTuple):
+    """Of what data set rows are: its name, its revision, and whose licence it is under, as far as these are known."""
+
+    dataset: str
+    revision: str | None = None
+    licence: str | None = None
+    licence_url: str | None = None
+
+
 class Record(BaseModel):
     """What all records share: frozen, and unknown fields are errors."""
 

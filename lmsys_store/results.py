@@ -10,14 +10,17 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
+from lmsys_store.convert.base import AnyConverter, AsyncConverted
 from lmsys_store.errors import IncompleteResultError, QueryError, RemoteError, ResumeTokenError
 from lmsys_store.fallback import Chain
 from lmsys_store.phases import NO_ROWS, Access, Batch, PhaseName, Request, Start
 from lmsys_store.query import Query
-from lmsys_store.records import Conversation, Origin
+from lmsys_store.records import Conversation, Origin, Provenance
 from lmsys_store.settings import Fallback
+
+T = TypeVar("T")
 
 FIRST_PAGE: Final = 50
 LAST_PAGE: Final = 1000
@@ -148,6 +151,11 @@ class Iteration:
         return self._chain.notes
 
     @property
+    def provenance(self) -> Provenance | None:
+        """Of what data set the rows are; None while that is unknown."""
+        return self._chain.provenance
+
+    @property
     def origins(self) -> dict[str, int]:
         """How many rows were handed over, by origin (not those of an iteration this one resumes)."""
         counted = self._counted + Counter({self._batch.origin.value: self._at})
@@ -276,6 +284,16 @@ class ResultsBase:
         return self.selection.query
 
     @property
+    def operations(self) -> dict[str, object]:
+        """What was done to the rows beside choosing them by query, by name."""
+        return {} if self.selection.limit is None else {"limit": self.selection.limit}
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """Of what data set the rows of the latest iteration are; None while that is unknown."""
+        return None if self._iteration is None else self._iteration.provenance
+
+    @property
     def token(self) -> str | None:
         """Resumes after the row handed over last; None before the first."""
         if self._iteration is not None:
@@ -308,6 +326,10 @@ class AsyncResults(ResultsBase):
     def limit(self, number: int) -> "AsyncResults":
         """The first ``number`` rows."""
         return AsyncResults(self.selection.limited(number), self._access)
+
+    def convert(self, converter: AnyConverter[T]) -> AsyncConverted[T]:
+        """What a converter makes of each row, lazily; the report of these results goes on telling of the rows."""
+        return AsyncConverted(self, converter)
 
     def begin(self) -> Iteration:
         """A new iteration, which the report of these results follows from now on."""
