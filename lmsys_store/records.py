@@ -241,7 +241,12 @@ class Labels(Record):
     @lru_cache(maxsize=512)
     def unpacked(cls, packed: str | None) -> "Labels":
         """The labels of what :meth:`packed` gave; kept for a while, since one row is asked for many of them."""
-        return NO_LABELS if packed is None else cls(**dict(zip(_LABEL_FIELDS, json.loads(packed), strict=True)))
+        if packed is None:
+            return NO_LABELS
+        values = dict(zip(_LABEL_FIELDS, json.loads(packed), strict=True))  # our own: not checked again
+        for name in ("tags", "signals"):
+            values[name] = None if values[name] is None else tuple(values[name])
+        return cls.assembled(values)
 
 
 _LABEL_FIELDS: Final = tuple(Labels.model_fields)

@@ -221,7 +221,7 @@ class CaseConversion:
     def _cases(self, chat: Conversation, labels: Labels, rounds: Sequence[Asked]) -> list[TestCase]:
         needed = len(chat.messages) if self._converter.turns == "full_replay" else max(one.last for one in rounds) + 1
         messages = chat.messages[:needed]
-        if self._scrubber is not None:
+        if self._scrubber is not None and self._scrubber.finds("\n".join([message.content for message in messages])):
             messages = tuple([self._scrubbed(message, self._scrubber.scrub) for message in messages])
         origin = self._origin_of(chat)
         shared = self._shared_metadata(chat, labels, origin)
@@ -266,8 +266,7 @@ class CaseConversion:
     def _name_of(self, chat: Conversation, origin: "_Origin") -> str:
         """The row's part of an id: the same in every export; a conversation id that comes again gets its row beside it."""
         name = f"{origin.id_prefix}-{chat.conversation_id}"
-        digest = hashlib.blake2b(name.encode(), digest_size=8, person=b"id").digest()
-        return name if self._seen.is_new(int.from_bytes(digest, "big", signed=True)) else f"{name}-r{chat.row_index}"
+        return name if self._seen.is_new(hash(name)) else f"{name}-r{chat.row_index}"
 
     def _origin_of(self, chat: Conversation) -> "_Origin":
         """Where a row comes from, in PromptLoop's words; the same for all rows of one origin."""

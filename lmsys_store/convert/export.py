@@ -55,7 +55,7 @@ def write_cases(
     *,
     format: str = "promptloop",
     force: bool = False,
-    before: Iterable[Step] = (),
+    before: Callable[[], Iterable[Step]] | None = None,
     on_written: OnWritten | None = None,
 ) -> CasesReport:
     """Write test cases to a file (None: to stdout), with ``<path>.manifest.json`` beside it.
@@ -71,7 +71,8 @@ def write_cases(
         path: where to; a failure leaves what was there before.
         format: by name; :func:`lmsys_store.convert.known_formats` lists them.
         force: replace the files if they exist.
-        before: steps before the rows were read, for the funnel: how many the store holds, how many each filter left.
+        before: gives the steps before the rows were read, for the funnel: how many the store holds, how many each filter
+            left. Called at the end, when what was fetched is stored.
         on_written: is told how far it is.
 
     Raises:
@@ -93,7 +94,7 @@ async def write_cases_async(
     *,
     format: str = "promptloop",
     force: bool = False,
-    before: Iterable[Step] = (),
+    before: Callable[[], Iterable[Step]] | None = None,
     on_written: OnWritten | None = None,
 ) -> CasesReport:
     """The same of an AsyncStore's rows; see :func:`write_cases`. A page is written in the loop's own thread."""
@@ -141,10 +142,14 @@ class _Writing:
     """One file being written: what goes into it, and what is known of it at the end."""
 
     def __init__(
-        self, cases: ConvertedBase[TestCase], format: Format, before: Iterable[Step], on_written: OnWritten | None
+        self,
+        cases: ConvertedBase[TestCase],
+        format: Format,
+        before: Callable[[], Iterable[Step]] | None,
+        on_written: OnWritten | None,
     ) -> None:
         self._cases, self._format = cases, format
-        self._before, self._on_written = tuple(before), on_written
+        self._before, self._on_written = before, on_written
         self._encoder = format.encoder()
         self._digest = hashlib.sha256()
         self._bytes = self._written = 0
@@ -162,7 +167,8 @@ class _Writing:
     def end(self) -> CasesReport:
         self._put(self._encoder.end())
         files, cases = self._files, self._cases
-        funnel = Funnel((*self._before, *cases.funnel, Step("written", self._written)))
+        earlier = () if self._before is None else tuple(self._before())
+        funnel = Funnel((*earlier, *cases.funnel, Step("written", self._written)))
         manifest = self._manifest(funnel)
         if files.manifest is not None:
             files.manifest.write(to_json(manifest, indent=1) + b"\n")

@@ -117,7 +117,7 @@ FORMATS: Final = (
     ),
     Format("inspect", ".jsonl", "Inspect: json_dataset(file)", lambda: JsonLines(inspect)),
     Format(
-        "deepeval", ".json", "DeepEval: goldens, and of --turns other than first_turn conversational ones",
+        "deepeval", ".json", "DeepEval: goldens, and of --rounds other than first_turn conversational ones",
         lambda: JsonArray(deepeval),
     ),
     Format("langsmith", ".jsonl", "LangSmith: examples to create", lambda: JsonLines(langsmith)),
