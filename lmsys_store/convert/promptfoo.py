@@ -16,7 +16,7 @@ from typing import Any, Final
 from lmsys_store.convert.cases import TestCase
 from lmsys_store.convert.formats import Format, JsonLines
 
-_OPENS: Final = re.compile(r"\{(?=[{%#])")
+_MARKS: Final = re.compile(r"\{(?=[{%#])|#(?=\})")
 _READ: Final = ("file://", "package:")
 _NO_METADATA: Final = frozenset({"messages", "conversationId", "id"})
 
@@ -27,7 +27,7 @@ def verbatim(text: str) -> str:
     >>> verbatim("plain"), verbatim("{% if %}"), verbatim("file:///etc/passwd")
     ('plain', "{{ '{' }}% if %}", "{{ 'f' }}ile:///etc/passwd")
     """
-    escaped = _OPENS.sub("{{ '{' }}", text)
+    escaped = _MARKS.sub(lambda mark: f"{{{{ '{mark[0]}' }}}}", text)
     if escaped.startswith(_READ):
         escaped = f"{{{{ '{escaped[0]}' }}}}{escaped[1:]}"
     return f"{escaped}{{{{ '' }}}}" if escaped.endswith("\n") else escaped  # its last line end is cut off otherwise

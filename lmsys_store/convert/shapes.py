@@ -45,8 +45,8 @@ def openai_evals(case: TestCase) -> Iterable[object]:
 
 
 def inspect(case: TestCase) -> Iterable[object]:
-    """A sample of inspect_ai; its ids must differ, and ours do."""
-    asked: object = case.input if len(case.prompt) == 1 else _plain(case.prompt)
+    """A sample of Inspect. Its ids must differ, and ours do; an empty text is no input to it, as a message it is."""
+    asked: object = case.input if len(case.prompt) == 1 and case.input else _plain(case.prompt)
     yield {"input": asked, "target": case.expected, "id": case.id, "metadata": case.metadata}
 
 
