@@ -284,9 +284,9 @@ class ResultsBase:
         return self.selection.query
 
     @property
-    def operations(self) -> dict[str, object]:
-        """What was done to the rows beside choosing them by query, by name."""
-        return {} if self.selection.limit is None else {"limit": self.selection.limit}
+    def operations(self) -> str:
+        """What is done to the rows of the query, as the calls that say it; empty: nothing."""
+        return "" if self.selection.limit is None else f".limit({self.selection.limit})"
 
     @property
     def provenance(self) -> Provenance | None:

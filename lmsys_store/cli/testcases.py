@@ -22,8 +22,8 @@ from lmsys_store.cli.options import (
 
 if TYPE_CHECKING:
     from lmsys_store.blocking import Store
-    from lmsys_store.convert.base import Step
     from lmsys_store.convert.export import CasesReport
+    from lmsys_store.funnel import Step
 
 _STDOUT: Final = "-"
 
@@ -44,10 +44,9 @@ def testcases(
         Literal["first_turn", "every_turn", "last_turn", "full_replay"],
         typer.Option("--rounds", help="Which rounds of a chat become cases."),
     ] = "first_turn",
-    distinct: Annotated[
-        Literal["prompt", "family", "none"],
-        typer.Option("--distinct", help="Of chats with equal first prompts (or of one template) take the first."),
-    ] = "prompt",
+    keep_duplicates: Annotated[
+        bool, typer.Option("--keep-duplicates", help="Of chats with equal first prompts take all, not only the first.")
+    ] = False,
     include_flagged: Annotated[
         bool, typer.Option("--include-flagged", help="Take chats too that moderation flagged.")
     ] = False,
@@ -84,7 +83,7 @@ def testcases(
     format_named(format)  # before a store is opened for an unknown one
     far = Settings().fallback if fallback is None else fallback
     converter = to_test_cases(
-        outputs=outputs, turns=rounds, distinct=None if distinct == "none" else distinct, include_flagged=include_flagged,
+        outputs=outputs, turns=rounds, distinct=None if keep_duplicates else "prompt", include_flagged=include_flagged,
         scrub=scrub, min_chars=min_input_chars, max_chars=max_input_chars,
     )  # fmt: skip
     with open_store(store, far) as opened, _written_bar() as tell:
@@ -107,17 +106,17 @@ def testcases(
 
 def _steps(store: "Store", filters: Mapping[str, Any]) -> "list[Step]":
     """How many rows the store holds, and how many each further filter leaves of them."""
-    from lmsys_store.convert.base import Step
+    from lmsys_store.funnel import Step
     from lmsys_store.query import Query
 
     def held(query: Query) -> int:
         return store.select(query, fallback="cache").count()
 
-    query, steps = Query(), [Step("stored", held(Query()))]
+    query, steps = Query(), [Step(held(Query()), "stored")]
     for name, value in filters.items():
         part = Query.of(**{name: value})
         query = query & part
-        steps.append(Step(f"with {part}", held(query)))
+        steps.append(Step(held(query), f"with {part}"))
     return steps
 
 
@@ -138,8 +137,7 @@ def _tell(report: "CasesReport", filters: Mapping[str, Any]) -> None:
 
 def _hint(report: "CasesReport", filters: Mapping[str, Any]) -> str:
     """What removed everything, and what to do."""
-    step = report.funnel.emptied_by
-    assert step is not None
+    step = next(step for step in report.funnel.steps if not step.count)
     if step.name == "stored":
         return "the store is empty: fill it with lmsys-store sync"
     if step.name == "with a reply":

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lmsys_store.convert.base import AsyncConverted as AsyncConverted
     from lmsys_store.convert.base import Converted as Converted
-    from lmsys_store.convert.base import Funnel as Funnel
-    from lmsys_store.convert.base import Step as Step
     from lmsys_store.convert.cases import TestCase as TestCase
     from lmsys_store.convert.cases import to_test_cases as to_test_cases
     from lmsys_store.convert.export import CasesReport as CasesReport
@@ -22,8 +20,6 @@ _HOMES = {
     "CasesReport": "export",
     "Converted": "base",
     "Format": "formats",
-    "Funnel": "base",
-    "Step": "base",
     "TestCase": "cases",
     "known_formats": "formats",
     "register_format": "formats",
@@ -37,8 +33,6 @@ __all__ = (
     "CasesReport",
     "Converted",
     "Format",
-    "Funnel",
-    "Step",
     "TestCase",
     "known_formats",
     "register_format",

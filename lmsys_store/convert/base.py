@@ -1,40 +1,18 @@
-"""What every conversion of rows shares: what a converter is, the lazy iterables, and the funnel that counts what was left out.
+"""What every conversion of rows shares: what a converter is, and the lazy iterables that results give.
 
 Pure. A converter is a value; what it counts and remembers belongs to one pass over the rows.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
+from typing import Final, Generic, Protocol, TypeVar, cast, runtime_checkable
 
+from lmsys_store.funnel import Funnel
 from lmsys_store.query import Query
 from lmsys_store.records import Conversation, Provenance
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-
-
-class Step(NamedTuple):
-    """How many rows or cases were left after a step."""
-
-    name: str
-    left: int
-
-
-class Funnel(tuple[Step, ...]):
-    """The steps from all rows to what came out, in order.
-
-    >>> print(Funnel([Step("stored", 3052), Step("domain = 'legal'", 61), Step("written", 58)]))
-    3,052 stored > 61 domain = 'legal' > 58 written
-    """
-
-    def __str__(self) -> str:
-        return " > ".join(f"{left:,} {name}" for name, left in self)
-
-    @property
-    def emptied_by(self) -> Step | None:
-        """The first step that left nothing; None if something came out."""
-        return next((step for step in self if not step.left), None)
 
 
 class Conversion(Protocol[T_co]):
@@ -67,7 +45,7 @@ class RowsReport(Provenanced, Protocol):
     @property
     def query(self) -> Query: ...
     @property
-    def operations(self) -> Mapping[str, object]: ...
+    def operations(self) -> str: ...
     @property
     def origins(self) -> dict[str, int]: ...
     @property
@@ -110,7 +88,8 @@ class ConvertedBase(Generic[T]):
     @property
     def funnel(self) -> Funnel:
         """What the latest pass left after each of its steps; empty where the converter does not count."""
-        return Funnel(getattr(self.conversion, "funnel", ()))
+        counted = getattr(self.conversion, "funnel", None)
+        return counted if isinstance(counted, Funnel) else Funnel()
 
     @property
     def token(self) -> str | None:
@@ -193,9 +172,9 @@ class GivenRows:
     token: str | None = None
 
     @property
-    def operations(self) -> Mapping[str, object]:
+    def operations(self) -> str:
         """Nothing was done to them."""
-        return {}
+        return ""
 
     @property
     def origins(self) -> dict[str, int]:

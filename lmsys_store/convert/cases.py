@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import ClassVar, Final, Literal, NamedTuple, get_args
 
-from lmsys_store.convert.base import Funnel, Provenanced, Step
+from lmsys_store.convert.base import Provenanced
 from lmsys_store.convert.rounds import Asked, Outputs, Turns, asked_rounds
 from lmsys_store.convert.scrub import Scrubber
 from lmsys_store.convert.seen import Seen
 from lmsys_store.errors import QueryError
+from lmsys_store.funnel import Funnel, Step
 from lmsys_store.labels.keys import family_key, prompt_key
 from lmsys_store.records import Conversation, Labels, Message, Origin, Provenance, Record
 
@@ -183,7 +184,7 @@ class CaseConversion:
             ("cases", made.turns == "every_turn"),
             ("of the length wanted", made.min_chars is not None or made.max_chars is not None),
         ]
-        return Funnel(Step(name, left[name]) for name, taken in steps if taken)
+        return Funnel(tuple([Step(left[name], name) for name, taken in steps if taken]))
 
     def __call__(self, chat: Conversation) -> list[TestCase]:
         """The cases of a row."""

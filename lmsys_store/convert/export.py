@@ -16,10 +16,11 @@ from typing import IO, Final
 from pydantic_core import to_json
 
 from lmsys_store import __version__
-from lmsys_store.convert.base import AsyncConverted, Converted, ConvertedBase, Funnel, Step
+from lmsys_store.convert.base import AsyncConverted, Converted, ConvertedBase
 from lmsys_store.convert.cases import CaseConversion, CaseConverter, TestCase, licence_notice
 from lmsys_store.convert.formats import Format, format_named
 from lmsys_store.convert.writing import whole_file
+from lmsys_store.funnel import Funnel, Step
 
 _PAGE: Final = 500
 MANIFEST: Final = ".manifest.json"
@@ -168,7 +169,7 @@ class _Writing:
         self._put(self._encoder.end())
         files, cases = self._files, self._cases
         earlier = () if self._before is None else tuple(self._before())
-        funnel = Funnel((*earlier, *cases.funnel, Step("written", self._written)))
+        funnel = Funnel((*earlier, *cases.funnel.steps)).then(self._written, "written")
         manifest = self._manifest(funnel)
         if files.manifest is not None:
             files.manifest.write(to_json(manifest, indent=1) + b"\n")
@@ -206,13 +207,13 @@ class _Writing:
             "converter": converter.options if isinstance(converter, CaseConverter) else None,
             "query": report.query.to_json(),
             "query_text": str(report.query),
-            "operations": dict(report.operations),
+            "operations": report.operations,
             "data_set": None if provenance is None else provenance.dataset,
             "revision": None if provenance is None else provenance.revision,
             "origins": report.origins,
             "complete": report.complete,
             "label_versions": sorted(counted.label_versions) if counted else [],
-            "funnel": [{"step": name, "left": left} for name, left in funnel],
+            "funnel": [{"step": step.name, "left": step.count} for step in funnel.steps],
             "scrubbed": counted.scrubbed if counted else {},
             "notes": list(report.notes),
             "licence": licence_notice(provenance, mock=mock),
