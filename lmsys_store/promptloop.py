@@ -16,7 +16,6 @@ from lmsys_store.blocking import Results, Store
 from lmsys_store.convert.base import Converted, GivenRows
 from lmsys_store.convert.cases import to_test_cases
 from lmsys_store.errors import InvalidRowError, QueryError, RemoteError
-from lmsys_store.labels.labeller import Labeller
 from lmsys_store.query import Query
 from lmsys_store.records import NO_LABELS, Conversation, Labels, Message, Origin, Provenance
 from lmsys_store.rows import checked_row
@@ -149,7 +148,7 @@ def generate_domain_test_cases(
     """
     clock = _Clock(deadline)
     if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-        raise QueryError(f"count needs a number of test cases, not {count!r}")
+        raise QueryError(f"{count!r} is no number of test cases; give count as 0 or more")
     wanted = Query.of(domain=domain, min_rating=3, language="en")
     with _opened(store, settings) as opened:
         cases = _selected(opened, wanted, clock).convert(to_test_cases(target_domain=domain))
@@ -263,6 +262,8 @@ def _labels_of(chat: Conversation) -> Labels:
         )
     except InvalidRowError:
         return NO_LABELS
+    from lmsys_store.labels.labeller import Labeller  # loads tables of words: no other call needs them
+
     labels = Labeller().labels([row])[0]
     return labels.model_copy(
         update={"rating": None, "rating_basis": None}

@@ -18,6 +18,7 @@ from lmsys_store import errors
 ROOT = Path(lmsys_store.__file__).parent
 
 PURE = {"errors", "records", "rows", "vocabulary", "search", "expressions", "query", "intervals", "implication"}
+PURE |= {"funnel"}
 STORAGE = PURE | {"storage"}
 INGEST = STORAGE | {"sources.base"}
 STORE = INGEST | {
@@ -45,11 +46,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "query": {"errors", "records", "vocabulary", "search", "expressions"},
     "intervals": set(),
     "implication": {"errors", "records", "vocabulary", "search", "expressions", "query"},
+    "funnel": set(),
     "labels": PURE | {"labels"},
     "labelling": INGEST | {"settings", "sources", "labels"},
     "sources": PURE | {"settings", "sources"},
     "storage": STORAGE,
-    "convert": PURE | {"convert"},
+    "convert": PURE | {"convert", "labels"},
     "analyze": PURE | {"analyze", "labels"},
     "ingest": INGEST | {"tally"},
     "syncing": INGEST | {"settings", "sources", "ingest", "remote", "tally", "fallback"},
@@ -58,24 +60,26 @@ MAY_IMPORT: dict[str, set[str]] = {
     "phases": INGEST | {"settings", "sources", "ingest", "remote", "tally"},
     "fallback": INGEST | {"settings", "phases"},
     "reports": INGEST | {"sources", "phases", "fallback"},
-    "results": INGEST | {"settings", "phases", "fallback"},
+    "results": INGEST | {"settings", "phases", "fallback", "convert.base"},
     "store": STORE | {"labels"},
-    "blocking": STORE | {"store", "labels"},
-    "cli": STORE | {"store", "blocking", "convert", "analyze", "cli", "labels"},
+    "blocking": STORE | {"store", "labels", "convert.base"},
+    "promptloop": STORE | {"store", "blocking", "convert", "analyze", "labels"},
+    "cli": STORE | {"store", "blocking", "convert", "analyze", "promptloop", "cli", "labels"},
     "__main__": {"cli"},
 }
 """Part of the package (a module or a folder) to the parts it may import; the front door names all of them, for type checkers."""
 
 ONLY_IN = {
     "sqlalchemy": {"storage"},
-    "sqlite3": {"storage.engine", "analyze.duplicates"},
+    "sqlite3": {"storage.engine", "analyze.duplicates", "convert.seen"},
     "aiosqlite": {"storage.engine"},
     "alembic": {"storage.schema"},
     "filelock": {"storage.lock"},
     "aiohttp": {"sources.client", "sources.hub"},
     "pyarrow": {"sources.parquet", "sources.hub", "convert.writing"},
     "numpy": {"sources.parquet", "labels.linear"},
-    "re2": {"labels.patterns"},
+    "re2": {"labels.patterns", "convert.scrub"},
+    "yaml": {"convert.promptfoo"},
     "rapidfuzz": {"labels.likeness", "analyze.duplicates"},
     "rensa": {"analyze.duplicates"},
     "pydantic_settings": {"settings"},
