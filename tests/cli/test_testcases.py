@@ -55,9 +55,8 @@ def test_an_empty_result_is_no_failure_and_says_what_removed_everything(
         "of the length wanted": ("--store", filled, "--min-input-chars", 9000),
         "lmsys-store sync": ("--store", empty),
     }
-    for (hint, options), done in zip(
-        commands.items(), run_all(*(("testcases", *options) for options in commands.values())), strict=True
-    ):
+    ran = run_all(*(("testcases", *options) for options in commands.values()))
+    for hint, done in zip(commands, ran, strict=True):
         assert (done.returncode, json.loads(done.stdout)) == (0, []), done.stderr
         notes = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
         assert hint in notes[-1], (hint, done.stderr)

@@ -176,7 +176,7 @@ def test_personal_data_is_replaced_in_every_text_and_counted() -> None:
     ],
 )
 def test_a_mode_that_is_none_is_refused_with_those_that_are(wrong: dict[str, str]) -> None:
-    with pytest.raises(QueryError, match="first_turn|blank|prompt"):
+    with pytest.raises(QueryError, match=r"first_turn|blank|prompt"):
         to_test_cases(**wrong)  # type: ignore[arg-type]
 
 
