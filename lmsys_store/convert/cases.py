@@ -202,7 +202,9 @@ class CaseConversion:
             return []
         left["of distinct prompts"] += 1
         left["cases"] += len(rounds)
-        wanted = [asked for asked in rounds if self._has_length(chat.messages[asked.at].content)]
+        wanted = rounds
+        if made.min_chars is not None or made.max_chars is not None:
+            wanted = [asked for asked in rounds if self._has_length(chat.messages[asked.at].content)]
         left["of the length wanted"] += len(wanted)
         return self._cases(chat, labels, wanted) if wanted else []
 
@@ -237,11 +239,12 @@ class CaseConversion:
     def _case(self, id: str, asked: Asked, messages: Sequence[Message], shared: Mapping[str, object]) -> TestCase:
         outputs = self._converter.outputs
         input, reply = messages[asked.at].content, asked.reply_of(messages)
-        after = asked.later_reply_of(messages) if outputs == "correction_pair" else reply
-        before = reply if outputs in ("reference_before", "correction_pair") else ""
-        after = after if outputs in ("reference_after", "correction_pair") else ""
-        history = () if self._converter.turns == "full_replay" else tuple(messages[: asked.at])
-        conversation = tuple(messages) if self._converter.turns == "full_replay" else ()
+        before = (reply or "") if outputs in ("reference_before", "correction_pair") else ""
+        after = (reply or "") if outputs == "reference_after" else ""
+        if outputs == "correction_pair":
+            after = asked.later_reply_of(messages)
+        replayed = self._converter.turns == "full_replay"
+        history, conversation = ((), tuple(messages)) if replayed else (tuple(messages[: asked.at]), ())
         metadata = {
             **shared,
             "referenceOutput": reply or "",
@@ -249,7 +252,7 @@ class CaseConversion:
             "turnsMode": self._converter.turns,
             "round": asked.round,
             "id": id,
-            "contentHash": _content_hash(input, history or conversation, before or "", after or ""),
+            "contentHash": _content_hash(input, history or conversation, before, after),
         }
         if history or conversation:
             metadata["messages"] = _plain(history or conversation)
@@ -259,7 +262,7 @@ class CaseConversion:
         return TestCase.assembled(
             {
                 "id": id, "input": input, "history": history, "conversation": conversation, "reference": reply,
-                "before_output": before or "", "after_output": after or "", "passed": False, "score": 0.0,
+                "before_output": before, "after_output": after, "passed": False, "score": 0.0,
                 "metadata": metadata,
             }
         )  # fmt: skip

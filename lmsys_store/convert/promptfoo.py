@@ -39,7 +39,7 @@ def tests(case: TestCase) -> Iterable[dict[str, Any]]:
     ``metadata.conversationId`` keeps the histories of ``_conversation`` apart: so it is the chat's only in a replay.
     """
     metadata = {key: _unread(value) for key, value in case.metadata.items() if key not in _NO_METADATA}
-    metadata |= {"caseId": case.id, "chatId": case.metadata["conversationId"]}
+    metadata |= {"caseId": case.id, "chatId": _unread(case.metadata["conversationId"])}
     if not case.conversation:
         sent = [{"role": message.role, "content": message.content} for message in case.prompt]
         yield _test(case.id, case.id, case.input, sent, metadata)
