@@ -66,7 +66,7 @@ class LMSYSDatasetQuery(TypedDict, total=False):
     tags: list[str] | None
 
 
-class TestCaseObject(TypedDict):
+class PromptLoopTestCase(TypedDict):
     """PromptLoop's ``TestCase``."""
 
     input: str
@@ -85,6 +85,14 @@ def fetch_conversations(
     settings: Settings | None = None,
 ) -> list[LMSYSConversation]:
     """Conversations of a query object, at most ``maxConversations`` (10).
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from lmsys_store.sources.mock import seeds
+    >>> with TemporaryDirectory() as folder, Store(f"{folder}/demo.db") as store:
+    ...     report = store.sync(seeds)
+    ...     [chat] = fetch_conversations({"language": "de", "maxConversations": 1}, store=store)
+    >>> chat["language"], chat["timestamp"], [message["turn"] for message in chat["conversation"][:2]]
+    ('German', '', [1, 2])
 
     Args:
         query: domain, language, minRating, maxConversations, models, tags; what is left out or None does not filter.
@@ -107,7 +115,7 @@ def conversations_to_test_cases(
     target_domain: str | None = None,
     *,
     store: Store | str | Path | None = None,
-) -> list[TestCaseObject]:
+) -> list[PromptLoopTestCase]:
     """A test case for each conversation, in their order, with blank outputs: the first user message is the input.
 
     Where each comes from is looked up by its id in the store and among the seeds; what neither has is ``user_provided``.
@@ -135,8 +143,16 @@ def generate_domain_test_cases(
     store: Store | str | Path | None = None,
     deadline: float = DEADLINE,
     settings: Settings | None = None,
-) -> list[TestCaseObject]:
+) -> list[PromptLoopTestCase]:
     """Up to ``count`` test cases of a domain: English, rated 3 or more or unrated, with distinct prompts, none flagged.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from lmsys_store.sources.mock import seeds
+    >>> with TemporaryDirectory() as folder, Store(f"{folder}/demo.db") as store:
+    ...     report = store.sync(seeds)
+    ...     cases = generate_domain_test_cases("coding", 3, store=store)
+    >>> [(case["beforeOutput"], case["metadata"]["source"]) for case in cases]
+    [('', 'standard'), ('', 'standard'), ('', 'standard')]
 
     Args:
         domain: by PromptLoop's names or ours.
@@ -270,5 +286,5 @@ def _labels_of(chat: Conversation) -> Labels:
     )  # its rating is what the object says, or none
 
 
-def _object(case: Mapping[str, Any]) -> TestCaseObject:
-    return cast(TestCaseObject, dict(case))
+def _object(case: Mapping[str, Any]) -> PromptLoopTestCase:
+    return cast(PromptLoopTestCase, dict(case))
