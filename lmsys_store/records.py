@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, InstanceOf
+from pydantic_core import from_json
 
 from lmsys_store.errors import NotLoadedError
 
@@ -243,7 +244,7 @@ class Labels(Record):
         """The labels of what :meth:`packed` gave; kept for a while, since one row is asked for many of them."""
         if packed is None:
             return NO_LABELS
-        values = dict(zip(_LABEL_FIELDS, json.loads(packed), strict=True))  # our own: not checked again
+        values = dict(zip(_LABEL_FIELDS, from_json(packed), strict=True))  # our own: not checked again
         for name in ("tags", "signals"):
             values[name] = None if values[name] is None else tuple(values[name])
         return cls.assembled(values)
