@@ -13,7 +13,7 @@ import typer
 
 from lmsys_store import cli
 
-from lmsys_store.cli import syncing, commands, labelling, promptloop, testcases  # isort: skip
+from lmsys_store.cli import syncing, cases, commands, labelling, promptloop  # isort: skip
 from tests.generated import write_parquet
 from tests.standin import GeneratedRows, StandIn, serving
 
@@ -50,6 +50,7 @@ def test_a_python_block_runs_without_a_warning(number: int, folder: Path, remote
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.timeout(180)
 def test_the_commands_run_in_the_order_in_which_they_are_shown(folder: Path, remote: dict[str, str]) -> None:
     shown = [
         line[2:] for kind, text in BLOCKS if kind == "console" for line in text.splitlines() if line.startswith("$ ")
@@ -67,7 +68,7 @@ def test_every_command_is_in_the_table_and_every_filter_is_named() -> None:
     text = README.read_text()
     program = typer.main.get_command(cli.app)
     names = list(program.commands)  # type: ignore[attr-defined]
-    assert names, (syncing, commands, labelling, promptloop, testcases)
+    assert names, (syncing, cases, commands, labelling, promptloop)
     for name in names:
         assert f"| `lmsys-store {name}" in text, name
     query, testing = program.commands["query"], program.commands["testcases"]  # type: ignore[attr-defined]
