@@ -3,14 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LMSYS_STORE_TOOLS ?= $(CURDIR)/.tools
+export LMSYS_STORE_TOOLS
 
-.PHONY: demo test lint types bench stress labels migration clean
+.PHONY: demo test test-tools lint types bench stress labels migration clean
 
 demo: $(VENV)/base ## the main job: stream, kill, go on, query offline, in stores of its own
 	@./examples/demo.sh $(BIN)
 
 test: $(VENV)/test ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-tools: $(VENV)/test $(LMSYS_STORE_TOOLS)/installed ## exports read by the real tools (3 GB, kept in .tools or LMSYS_STORE_TOOLS)
+	$(BIN)/python -m pytest -n 2 tests/tools $(ARGS)
 
 lint: $(VENV)/lint
 	$(BIN)/ruff check .
@@ -38,6 +43,17 @@ migration: $(VENV)/base ## a new migration: make migration name="add a table"
 		--rev-id $$($(BIN)/python -c "from lmsys_store.storage.schema import HEAD; print(f'{int(HEAD) + 1:04}')")
 	@rm -f development.db*
 	@echo "now set HEAD in lmsys_store/storage/schema.py to the new revision"
+
+$(LMSYS_STORE_TOOLS)/installed: tests/tools/requirements.txt tests/tools/package.json
+	@command -v npm >/dev/null || { echo "Node and npm are needed for promptfoo and TypeScript" >&2; exit 2; }
+	@echo "installing the tools in $(LMSYS_STORE_TOOLS) (two minutes, 3 GB; once)"
+	@mkdir -p $(LMSYS_STORE_TOOLS)/node
+	@cp tests/tools/package.json $(LMSYS_STORE_TOOLS)/node/
+	@cd $(LMSYS_STORE_TOOLS)/node && npm install --no-audit --no-fund --loglevel=error
+	@test -x $(LMSYS_STORE_TOOLS)/venv/bin/python || $(PYTHON) -m venv $(LMSYS_STORE_TOOLS)/venv
+	@set -e; for wanted in "deepeval>=4.3" "-r tests/tools/requirements.txt" "--no-deps evals>=3.0.1"; do \
+		$(LMSYS_STORE_TOOLS)/venv/bin/python -m pip --disable-pip-version-check --quiet install $$wanted; done
+	@touch $@
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

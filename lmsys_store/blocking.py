@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack
 import anyio
 from anyio.from_thread import BlockingPortal
 
+from lmsys_store.convert.base import AnyConverter, Converted
 from lmsys_store.errors import ForkedStoreError, StoreClosedError
 from lmsys_store.expressions import Expression
 from lmsys_store.ingest import SyncReport
@@ -293,6 +294,10 @@ class Results(ResultsBase):
 
     def _with(self, operations: Operations) -> Self:
         return type(self)(self._results._with(operations), self._call)
+
+    def convert(self, converter: AnyConverter[T]) -> Converted[T]:
+        """What a converter makes of each row, lazily; see :meth:`AsyncResults.convert`."""
+        return Converted(self, converter)
 
     def _begin(self) -> Iteration:
         self._iteration = self._results.begin()

@@ -21,8 +21,8 @@ from lmsys_store.phases import (
 )
 from lmsys_store.position import PhaseName
 from lmsys_store.query import Query
-from lmsys_store.records import Origin
-from lmsys_store.storage.reader import Predicate, Reader, StoreState
+from lmsys_store.records import Origin, Provenance
+from lmsys_store.storage.reader import MOCK_DATASET, Predicate, Reader, StoreState
 
 
 class Chain:
@@ -43,6 +43,14 @@ class Chain:
         self.complete: bool | None = None
         self.all_kept = True
         """Whether the store has got every row that was fetched."""
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """Of what data set the rows are; None while that is unknown."""
+        if self.phase == "mock":
+            return Provenance(MOCK_DATASET)
+        state = self.state
+        return None if state is None else Provenance(state.dataset, state.revision, state.licence, state.licence_url)
 
     async def begin(self, *, stored_rows: bool = True, found_real: bool = False) -> None:
         """Look at the store, and take the first phase.

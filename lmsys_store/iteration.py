@@ -17,7 +17,7 @@ from lmsys_store.operations import Operations
 from lmsys_store.phases import NO_ROWS, Access, Batch, Request, Start
 from lmsys_store.position import PhaseName, Position
 from lmsys_store.query import Query
-from lmsys_store.records import Conversation, Origin
+from lmsys_store.records import Conversation, Origin, Provenance
 from lmsys_store.settings import Fallback
 
 if TYPE_CHECKING:
@@ -124,6 +124,11 @@ class Iteration:
     def notes(self) -> list[str]:
         """What a reader of the rows should know, so far."""
         return self._chain.notes
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """Of what data set the rows are; None while that is unknown."""
+        return self._chain.provenance
 
     @property
     def origins(self) -> dict[str, int]:

@@ -19,7 +19,7 @@ from lmsys_store.phases import Access, Batch, Request, Start, decoded, refuse_re
 from lmsys_store.plans import Bookmark, Columns, Plan, planned
 from lmsys_store.position import PhaseName, Position
 from lmsys_store.query import Query
-from lmsys_store.records import Conversation, Origin
+from lmsys_store.records import Conversation, Origin, Provenance
 from lmsys_store.storage.codec import EPOCH, MICROSECOND, conversation_of
 from lmsys_store.storage.reader import StoreState
 
@@ -51,6 +51,11 @@ class OrderedChain:
     def notes(self) -> list[str]:
         """What a reader of the rows should know, so far."""
         return self._chain.notes
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """Of what data set the rows are; None while that is unknown."""
+        return self._chain.provenance
 
     @property
     def phase(self) -> PhaseName:

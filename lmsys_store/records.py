@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, InstanceOf
+from pydantic_core import from_json
 
 from lmsys_store.errors import NotLoadedError
 
@@ -42,6 +43,15 @@ class Origin(StrEnum):
     CACHE = "cache"
     REMOTE = "remote"
     MOCK = "mock"
+
+
+class Provenance(NamedTuple):
+    """Of what data set rows are: its name, its revision, and whose licence it is under, as far as these are known."""
+
+    dataset: str
+    revision: str | None = None
+    licence: str | None = None
+    licence_url: str | None = None
 
 
 class Record(BaseModel):
@@ -232,7 +242,12 @@ class Labels(Record):
     @lru_cache(maxsize=512)
     def unpacked(cls, packed: str | None) -> "Labels":
         """The labels of what :meth:`packed` gave; kept for a while, since one row is asked for many of them."""
-        return NO_LABELS if packed is None else cls(**dict(zip(_LABEL_FIELDS, json.loads(packed), strict=True)))
+        if packed is None:
+            return NO_LABELS
+        values = dict(zip(_LABEL_FIELDS, from_json(packed), strict=True))  # our own: not checked again
+        for name in ("tags", "signals"):
+            values[name] = None if values[name] is None else tuple(values[name])
+        return cls.assembled(values)
 
 
 _LABEL_FIELDS: Final = tuple(Labels.model_fields)

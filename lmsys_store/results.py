@@ -6,8 +6,9 @@ only in the awaiting.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Self, TypeVar
 
+from lmsys_store.convert.base import AnyConverter, AsyncConverted
 from lmsys_store.errors import QueryError
 from lmsys_store.funnel import Funnel
 from lmsys_store.iteration import Iteration, Selection
@@ -16,9 +17,11 @@ from lmsys_store.parts import Split
 from lmsys_store.phases import Access
 from lmsys_store.position import Position
 from lmsys_store.query import Query
-from lmsys_store.records import Conversation
+from lmsys_store.records import Conversation, Provenance
 
 __all__ = ["AsyncPages", "AsyncResults", "AsyncRows", "Iteration", "Position", "ResultsBase", "Selection"]
+
+T = TypeVar("T")
 
 
 class ResultsBase:
@@ -109,6 +112,16 @@ class ResultsBase:
         return self.selection.query
 
     @property
+    def operations(self) -> str:
+        """What is done to the rows of the query, as the calls that say it; empty: nothing."""
+        return str(self.selection.operations)
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """Of what data set the rows of the latest iteration are; None while that is unknown."""
+        return None if self._iteration is None else self._iteration.provenance
+
+    @property
     def token(self) -> str | None:
         """Resumes after the row handed over last; None before the first."""
         if self._iteration is not None:
@@ -155,6 +168,10 @@ class AsyncResults(ResultsBase):
 
     def _with(self, operations: Operations) -> Self:
         return type(self)(replace(self.selection, operations=operations), self._access)
+
+    def convert(self, converter: AnyConverter[T]) -> AsyncConverted[T]:
+        """What a converter makes of each row, lazily; the report of these results goes on telling of the rows."""
+        return AsyncConverted(self, converter)
 
     def begin(self) -> Iteration:
         """A new iteration, which the report of these results follows from now on."""

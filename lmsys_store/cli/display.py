@@ -151,12 +151,12 @@ def progress_bar(what: str) -> Iterator[OnProgress | None]:
 
 
 @contextmanager
-def count_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A live bar of rows done out of rows to do; None when stderr is not a terminal."""
+def count_bar(what: str) -> Iterator[Callable[[int, int | None], None] | None]:
+    """A live bar of rows done out of rows to do, where that is known; None when stderr is not a terminal."""
     with progress_bar(what) as bar:
         started = time.monotonic()
 
-        def show(done: int, total: int) -> None:
+        def show(done: int, total: int | None) -> None:
             assert bar is not None
             bar(Progress("reading", done, total, done / max(time.monotonic() - started, 1e-9), 0, 0))
 

@@ -1,14 +1,17 @@
 """Rows to files: JSON Lines and Parquet, a page at a time, a file appearing only when it is whole."""
 
+import io
 import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from lmsys_store.convert.cases import TestCase
+from lmsys_store.convert.tables import COLUMNS, table_row
 from lmsys_store.errors import ExportError
 from lmsys_store.records import DATASET_SPELLING, Conversation, as_json_object
 from lmsys_store.rows import row_from_conversation
@@ -113,6 +116,56 @@ def _id_row(chat: Conversation) -> dict[str, Any]:
         "row_index": chat.row_index,
         "labels_version": labels["version"],
     } | labels
+
+
+class ParquetCases:
+    """Test cases as a Parquet file, a row group a page; encodes what a file of COLUMNS holds, as any encoder does."""
+
+    def __init__(self) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        kinds = {str: pa.string(), bool: pa.bool_(), float: pa.float64(), int: pa.int64()}
+        self._schema = pa.schema([(name, kinds[kind]) for name, kind in COLUMNS.items()])
+        self._table = pa.Table.from_pylist
+        self._bytes = io.BytesIO()
+        self._writer = pq.ParquetWriter(_Unseekable(self._bytes), self._schema, compression="zstd")
+
+    def begin(self) -> bytes:
+        return self._taken()
+
+    def encode(self, cases: Sequence[TestCase]) -> bytes:
+        if cases:
+            self._writer.write_table(self._table([table_row(case) for case in cases], schema=self._schema))
+        return self._taken()
+
+    def end(self) -> bytes:
+        self._writer.close()
+        return self._taken()
+
+    def _taken(self) -> bytes:
+        taken = self._bytes.getvalue()
+        self._bytes.seek(0)
+        self._bytes.truncate()
+        return taken
+
+
+class _Unseekable(io.RawIOBase):
+    """What is written goes on to a buffer that is emptied meanwhile; the position is that in the whole file."""
+
+    def __init__(self, buffer: io.BytesIO) -> None:
+        self._buffer = buffer
+        self._position = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def write(self, data: Any) -> int:
+        self._position += len(data)
+        return self._buffer.write(data)
 
 
 @contextmanager

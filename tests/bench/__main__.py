@@ -13,7 +13,7 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read on import: a benchmark of local files contacts nobody
 
-from tests.bench import labels, ordering, reading, remote, writing
+from tests.bench import cases, labels, ordering, reading, remote, writing
 from tests.bench.data import Bench
 from tests.bench.measure import Line, table
 
@@ -30,6 +30,7 @@ FIGURES: dict[str, Callable[[Bench], list[Line]]] = {
     "memory": writing.memory,
     "held": ordering.holding,
     "size": writing.size,
+    "cases": cases.exporting,
     "remote": remote.remote,
 }
 

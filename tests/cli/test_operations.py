@@ -117,3 +117,14 @@ def test_ctrl_c_prints_whole_lines_and_the_token_of_the_rest(command: tuple[obje
     assert match is not None and Position.of_token(match[1]).count == len(before)
     rest = [row["row_index"] for row in lines(run(*command, "--store", large, "--resume", match[1]))]
     assert before + rest == whole
+
+
+def test_test_cases_of_a_sample_say_so_in_their_manifest(filled: Path, tmp_path: Path) -> None:
+    output = tmp_path / "cases.json"
+    done = run("testcases", "--sample", "20", "--seed", "1", "--by", "language", "--output", output, "--store", filled)
+    assert done.code == 0, done
+    manifest = json.loads(Path(f"{output}.manifest.json").read_text())
+    assert manifest["operations"] == ".sample(20, seed=1, by=['language'])"
+    steps = [one["step"] for one in manifest["funnel"]]
+    assert steps[0] == "stored" and "sampled" in steps and steps[-1] == "written"
+    assert len(json.loads(output.read_text())) == manifest["cases"] <= 20

@@ -13,7 +13,7 @@ import typer
 
 from lmsys_store import cli
 
-from lmsys_store.cli import syncing, commands  # isort: skip
+from lmsys_store.cli import syncing, cases, commands, labelling, promptloop  # isort: skip
 from tests.generated import write_parquet
 from tests.standin import GeneratedRows, StandIn, serving
 
@@ -68,10 +68,10 @@ def test_every_command_is_in_the_table_and_every_filter_is_named() -> None:
     text = README.read_text()
     program = typer.main.get_command(cli.app)
     names = list(program.commands)  # type: ignore[attr-defined]
-    assert names, (syncing, commands)
+    assert names, (syncing, cases, commands, labelling, promptloop)
     for name in names:
         assert f"| `lmsys-store {name}" in text, name
-    query = program.commands["query"]  # type: ignore[attr-defined]
-    for parameter in query.params:
+    query, testing = program.commands["query"], program.commands["testcases"]  # type: ignore[attr-defined]
+    for parameter in (*query.params, *testing.params):
         option = next(option for option in parameter.opts if option.startswith("--"))
         assert option in text, option
