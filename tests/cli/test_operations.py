@@ -122,7 +122,7 @@ def test_ctrl_c_prints_whole_lines_and_the_token_of_the_rest(command: tuple[obje
 def test_test_cases_of_a_sample_say_so_in_their_manifest(filled: Path, tmp_path: Path) -> None:
     output = tmp_path / "cases.json"
     done = run("testcases", "--sample", "20", "--seed", "1", "--by", "language", "--output", output, "--store", filled)
-    assert done.code == 0, done
+    assert done.returncode == 0, done
     manifest = json.loads(Path(f"{output}.manifest.json").read_text())
     assert manifest["operations"] == ".sample(20, seed=1, by=['language'])"
     steps = [one["step"] for one in manifest["funnel"]]
