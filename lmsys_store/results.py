@@ -10,15 +10,20 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
+from anyio import to_thread
+
+from lmsys_store import folding
 from lmsys_store.errors import IncompleteResultError, QueryError, RemoteError, ResumeTokenError
 from lmsys_store.fallback import Chain
+from lmsys_store.folds import Analyzer
 from lmsys_store.phases import NO_ROWS, Access, Batch, PhaseName, Request, Start
 from lmsys_store.query import Query
 from lmsys_store.records import Conversation, Origin
 from lmsys_store.settings import Fallback
 
+R = TypeVar("R")
 FIRST_PAGE: Final = 50
 LAST_PAGE: Final = 1000
 TOKEN_VERSION: Final = 1
@@ -270,6 +275,19 @@ class ResultsBase:
         self.selection = selection
         self._iteration: Iteration | None = None
 
+    def _refuse_order(self, processes: int) -> None:
+        """Refuse what several processes cannot share.
+
+        Raises:
+            QueryError: less than one process, or a limit or a token.
+        """
+        if processes < 1:
+            raise QueryError(f"processes needs a number from 1 on, not {processes!r}")
+        if self.selection != replace(self.selection, limit=None, position=None):
+            raise QueryError(
+                "several processes fold whole queries only: leave out limit and resume, or use processes=1"
+            )
+
     @property
     def query(self) -> Query:
         """Which rows these are."""
@@ -333,6 +351,31 @@ class AsyncResults(ResultsBase):
         """
         number = len(await self.fetch()) or await self._held()
         return number if self.selection.limit is None else min(number, self.selection.limit)
+
+    async def fold(self, analyzer: Analyzer[R], *, processes: int = 1) -> R:
+        """What an analyzer makes of these rows, in one pass; it is left holding them, and may be given more.
+
+        Args:
+            analyzer: such as ``lmsys_store.analyze.Patterns()``.
+            processes: how many to share the work, each reading rows of its own; what the store lacks is fetched first.
+
+        Raises:
+            QueryError: several processes, and a limit or a token: they cannot tell which rows come first.
+        """
+        if processes == 1:
+            async for page in self.pages():
+                await to_thread.run_sync(analyzer.update, page)
+            return await to_thread.run_sync(analyzer.result)
+        self._refuse_order(processes)
+        seeds = await self.fetch()
+        for batch in folding.batches(seeds):
+            await to_thread.run_sync(analyzer.update, batch)
+        reader = self._access.reader
+        state = await reader.state()
+        if state is not None and not seeds:
+            parts = folding.parts_of(reader.path, self.query, state, await reader.span(), processes)
+            await folding.fold_in_processes(analyzer, parts, processes)
+        return await to_thread.run_sync(analyzer.result)
 
     async def fetch(self) -> list[Conversation]:
         """Bring into the store what it lacks of these rows, as far as the fallback goes; gives the seeds served instead."""

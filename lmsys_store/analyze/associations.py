@@ -1,4 +1,4 @@
-"""Which features of a prompt go with which outcomes: every one tested, like compared with like, the whole family held to one rate.
+"""Which features of a prompt go with which outcomes: like compared with like, the whole family held to one rate of error.
 
 One row a (family, model), so that a template sent three hundred times is one observation; strata of model, domain and whether the
 user wrote again, so that what a domain or a model is like is not taken for what a feature does. See stratified.py for the tests.
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from lmsys_store.analyze.evidence import Association, Untested
 from lmsys_store.analyze.stratified import (
-    LEVEL,
     Floats,
     Pooled,
     Tables,
@@ -30,6 +29,8 @@ EXPECTED: Final = 5.0
 """The least count that must be expected in each of the four cells, all strata together."""
 FLOOR: Final = 0.02
 """The smallest risk difference worth telling; of a rare outcome half its rate is enough."""
+MOST_FALSE: Final = 0.03
+"""The share of false findings aimed at: a margin below 5 %, for what the tests' normal approximation misses in small strata."""
 PAIRS: Final = 20
 PAIR_ROWS: Final = 100
 NAMED: Final = 3
@@ -83,7 +84,7 @@ def associate(seen: Observations, level: str, *, pairs: int = PAIRS) -> tuple[li
     base = {name: float(outcome.mean()) if len(outcome) else 0.0 for name, outcome in seen.outcomes.items()}
     passed = [_passes(test, found, base[test.outcome]) for test, found in zip(enough, q.tolist(), strict=True)]
     # Intervals of what was selected miss as seldom as asked only if they are wider: Benjamini and Yekutieli, 2005.
-    adjusted = LEVEL * max(sum(passed), 1) / max(len(enough), 1)
+    adjusted = MOST_FALSE * max(sum(passed), 1) / max(len(enough), 1)
     found = [
         _association(seen, test, level, one_q, passes, adjusted)
         for test, one_q, passes in zip(enough, q.tolist(), passed, strict=True)
@@ -115,9 +116,7 @@ def _pairs(seen: Observations, singles: Sequence[_Test], limit: int) -> Iterator
         for outcome, happened in seen.outcomes.items():
             first, second = (i, j) if strength[i, outcome] >= strength[j, outcome] else (j, i)
             among = seen.features[:, first]
-            tables = tables_of(
-                seen.features[among][:, [second]], happened[among], seen.strata[among], len(seen.groups)
-            )
+            tables = tables_of(seen.features[among][:, [second]], happened[among], seen.strata[among], len(seen.groups))
             yield _Test((seen.names[first], seen.names[second]), outcome, tables, pooled(tables), 0, among, second)
 
 
@@ -154,12 +153,10 @@ def _needed(test: _Test) -> int:
 def _passes(test: _Test, q: float, base: float) -> bool:
     low, high = test.pooled.interval()
     excluded = bool(low[test.at] > 1 or high[test.at] < 1)
-    return q <= LEVEL and excluded and abs(test.pooled.difference[test.at]) >= min(FLOOR, base / 2)
+    return q <= MOST_FALSE and excluded and abs(test.pooled.difference[test.at]) >= min(FLOOR, base / 2)
 
 
-def _association(
-    seen: Observations, test: _Test, level: str, q: float, passes: bool, adjusted: float
-) -> Association:
+def _association(seen: Observations, test: _Test, level: str, q: float, passes: bool, adjusted: float) -> Association:
     at, together = test.at, test.pooled
     low, high = together.interval()
     wide_low, wide_high = together.interval(adjusted)

@@ -21,7 +21,7 @@ LONG: Final = 600
 FEATURES: Final = (*STRUCTURE_TAGS, *(f"kind:{kind}" for kind in QUESTION_KINDS), "short", "long")
 """How a first prompt is built: its tags, the kind of its question, under 60 characters, 600 and over."""
 OUTCOMES: Final = ("rated-4", "rated-2", "refusal", "correction", "praise")
-"""What became of it: rated 4 or more, rated 2 or less, a refusal, the user corrected or rejected the answer, the user praised it."""
+"""What became of it: rated 4 or more, 2 or less, refused, corrected or rejected by the user, praised by the user."""
 _FEATURE_BIT: Final = {name: 1 << bit for bit, name in enumerate(FEATURES)}
 _SIGNAL_BITS: Final = {"refusal": 1 << 2, "user-correction": 1 << 3, "user-rejection": 1 << 3, "praise": 1 << 4}
 ANSWERED: Final = 1 << len(OUTCOMES)
@@ -119,4 +119,4 @@ def _is_current(version: str | None) -> bool:
 
 def bits_of(mask: Numbers, count: int) -> NDArray[np.bool_]:
     """The lowest bits of numbers as a matrix: a row a number, a column a bit."""
-    return (mask[:, None] >> np.arange(count, dtype=np.uint64)) & np.uint64(1) == 1
+    return np.asarray((mask[:, None] >> np.arange(count, dtype=np.uint64)) & np.uint64(1), bool)

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 from lmsys_store.analyze.columns import FEATURES, UNLABELLED, Columns, bits_of
 from lmsys_store.analyze.evidence import Count
 
-RATING_BANDS: Final = ("2 and less", "2 to 3", "3, no evidence", "3, evidence both ways", "3 to 4", "4 and more", UNLABELLED)
+RATING_BANDS: Final = (
+    "2 and less",
+    "2 to 3",
+    "3, no evidence",
+    "3, evidence both ways",
+    "3 to 4",
+    "4 and more",
+    UNLABELLED,
+)
 _TURNS: Final = 12
 _LENGTHS: Final = 24
 """Classes of lengths: class k holds up to 2**k - 1 characters, from half of that on."""
@@ -66,7 +74,9 @@ class Counts:
 
     def rating_counts(self) -> tuple[Count, ...]:
         """The bands of ratings, lowest first."""
-        return tuple(Count(name=name, rows=rows) for name, rows in zip(RATING_BANDS, self.ratings.tolist(), strict=True))
+        return tuple(
+            Count(name=name, rows=rows) for name, rows in zip(RATING_BANDS, self.ratings.tolist(), strict=True)
+        )
 
     def turn_counts(self) -> tuple[Count, ...]:
         """How many rounds, up to the last class, which is open."""

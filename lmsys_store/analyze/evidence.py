@@ -140,7 +140,9 @@ class Structure(Record):
 
     def __str__(self) -> str:
         example = f", as in: {self.example}" if self.example and self.example != self.name else ""
-        return f"{self.name} ({percent(self.share)} of rows; {self.distinct:,} different prompts; {self.level}){example}"
+        return (
+            f"{self.name} ({percent(self.share)} of rows; {self.distinct:,} different prompts; {self.level}){example}"
+        )
 
 
 class Word(Record):

@@ -1,4 +1,4 @@
-"""First prompts word for word that did best: the highest ratings, one prompt a template. What may identify somebody is left out."""
+"""First prompts word for word that did best: one a template, the highest ratings. What may identify somebody is left out."""
 
 import re
 from typing import Final

@@ -55,7 +55,9 @@ def caveats_of(report: "PatternReport") -> tuple[str, ...]:
 def _of_labels(report: "PatternReport") -> list[str]:
     found = []
     if report.rows > report.labelled:
-        found.append(f"{report.rows - report.labelled:,} of {report.rows:,} rows have no labels: run lmsys-store relabel")
+        found.append(
+            f"{report.rows - report.labelled:,} of {report.rows:,} rows have no labels: run lmsys-store relabel"
+        )
     older = report.stale - (report.rows - report.labelled)
     if older > 0:
         found.append(f"{older:,} rows have labels of another version: run lmsys-store relabel")
@@ -72,7 +74,9 @@ def _of_contrast(report: "PatternReport") -> list[str]:
     for rate in report.outcomes:
         if rate.of and rate.rows in (0, rate.of):
             which = "no chat" if rate.rows == 0 else "every chat"
-            found.append(f"{which} that could be was {outcome_words(rate.name)}: nothing can go with that more or less often")
+            found.append(
+                f"{which} that could be was {outcome_words(rate.name)}: nothing can go with that more or less often"
+            )
     return found
 
 
@@ -93,5 +97,5 @@ _ALWAYS: Final = (
     "associations are observed, not caused: users who write one way may differ in what they ask, and in how they answer",
     "outcomes are found by rules, not by people: a chat nobody answered has no evidence, and refusals are recognised more "
     "often in one model family's style than in another's, so they rank no models",
-    "each (template, model) counts once, compared within one model, one domain, and with or without a further message of the user",
+    "each (template, model) counts once, compared within one model, one domain, and with the user's next message or without",
 )

@@ -29,7 +29,8 @@ class Patterns:
 
     >>> from lmsys_store import Conversation
     >>> patterns = Patterns()
-    >>> patterns.update([Conversation(row_index=0, conversation_id="a", model="m", messages=({"role": "user", "content": "Hi"},))])
+    >>> hello = {"role": "user", "content": "Hi"}
+    >>> patterns.update([Conversation(row_index=0, conversation_id="a", model="m", messages=(hello,))])
     >>> report = patterns.result()
     >>> report.rows, report.labelled, report.recommended_structure
     (1, 0, ())
@@ -65,7 +66,7 @@ class Patterns:
         key = mixed(columns.family ^ mixed(columns.model))
         at = np.flatnonzero(columns.labelled & self._observed.may_enter(key))
         ids = np.empty(len(at), np.object_)
-        ids[:] = [columns.chats[one].conversation_id for one in at]
+        ids[:] = [columns.chats[one].conversation_id for one in at.tolist()]
         self._observed.add(
             key=key[at], rank=columns.rank[at], model=columns.model[at], domain=columns.domain[at],
             features=columns.features[at], outcomes=columns.outcomes[at], id=ids,

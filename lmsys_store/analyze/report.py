@@ -122,7 +122,10 @@ class PatternReport(Record):
         lent = [
             one
             for one in wider.associations
-            if one.found and one.holds_elsewhere and len(one.features) == 1 and (one.features[0], one.outcome) in untested
+            if one.found
+            and one.holds_elsewhere
+            and len(one.features) == 1
+            and (one.features[0], one.outcome) in untested
         ]
         structures = self.common_structures
         if len(structures) < LEAST_STRUCTURES:

@@ -8,6 +8,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +18,7 @@ from lmsys_store.analyze.columns import Columns
 from lmsys_store.analyze.evidence import Count, Estimate, Slice, Structure, Word
 from lmsys_store.analyze.wording import feature_words, readable
 from lmsys_store.labels.keys import family_text
-from lmsys_store.labels.structure import question_kind, verb_and_object
+from lmsys_store.labels.structure import verb_and_object
 from lmsys_store.search import tokens
 
 SAMPLE: Final = 30_000
@@ -30,6 +31,8 @@ _TEMPLATES, _HEADS, _KINDS = 20, 24, 14
 _SLICE: Final = 50
 _WORDS_A_SLICE: Final = 8
 _WORDS: Final = 400
+_WORD_PROMPTS: Final = 10_000
+"""Different prompts whose words are counted: the first in the order of the sample's hashes."""
 _LEAST_Z: Final = 3.0
 _PRIOR: Final = 500.0
 """The prior's weight in words: Monroe, Colaresi and Quinn, "Fightin' Words" (2008), with the whole sample as the prior."""
@@ -45,6 +48,7 @@ class SampledRow:
     prompt_key: int
     family: int
     domain: str
+    kind: str
     rated: int
     """1: rated 4 or more, -1: 2 or less, else 0."""
 
@@ -54,21 +58,22 @@ class RowSample:
 
     def __init__(self) -> None:
         columns = {"prompt_key": np.uint64, "family": np.uint64, "outcomes": np.uint64}
-        texts = {"prompt": np.object_, "id": np.object_, "domain": np.object_}
+        texts = {"prompt": np.object_, "id": np.object_, "domain": np.object_, "kind": np.object_}
         self._rows = Smallest(SAMPLE, {**columns, **texts})
         self._prompts = Smallest(DISTINCT, {})
 
     def add(self, columns: Columns) -> None:
         """Some rows; those without labels have no keys, and are left out."""
-        at = np.flatnonzero(columns.labelled)
-        key = mixed(columns.prompt_key[at])
+        labelled = np.flatnonzero(columns.labelled)
+        key = mixed(columns.prompt_key[labelled])
         self._prompts.add(key=key, rank=key)
-        at = at[self._rows.may_enter(columns.rank[at])]
+        at = labelled[self._rows.may_enter(columns.rank[labelled])]
+        chosen = at.tolist()
         self._rows.add(
             key=columns.rank[at], rank=columns.rank[at], prompt_key=columns.prompt_key[at], family=columns.family[at],
-            outcomes=columns.outcomes[at], prompt=_objects([columns.prompts[one][:_READ] for one in at]),
-            id=_objects([columns.chats[one].conversation_id for one in at]),
-            domain=_objects([columns.labels[one].domain for one in at]),
+            outcomes=columns.outcomes[at], prompt=_objects([columns.prompts[one][:_READ] for one in chosen]),
+            id=_objects([columns.chats[one].conversation_id for one in chosen]),
+            domain=_objects([columns.labels[one].domain for one in chosen]), kind=_objects([columns.kinds[one] for one in chosen]),
         )  # fmt: skip
 
     def merge(self, other: "RowSample") -> None:
@@ -91,7 +96,7 @@ class RowSample:
         found = self._rows.columns()
         outcomes = found["outcomes"].astype(np.int64)
         rated = (outcomes & 1) - (outcomes >> 1 & 1)
-        columns = [found[name].tolist() for name in ("prompt", "id", "prompt_key", "family", "domain")]
+        columns = [found[name].tolist() for name in ("prompt", "id", "prompt_key", "family", "domain", "kind")]
         return [SampledRow(*values) for values in zip(*columns, rated.tolist(), strict=True)]
 
 
@@ -122,8 +127,7 @@ class Structures:
 
     def kinds(self) -> tuple[Structure, ...]:
         """The kinds of questions, most rows first."""
-        found = [question_kind(row.prompt) for row in self._rows]
-        groups = _grouped(self._rows, found)
+        groups = _grouped(self._rows, [row.kind for row in self._rows])
         names = {id(members): f"a prompt that {feature_words(f'kind:{kind}')}" for kind, members in groups.items()}
         return self._largest(groups, _KINDS, lambda members: ("question kind", names[id(members)]))
 
@@ -136,36 +140,53 @@ class Structures:
     def _structure(self, members: "list[SampledRow]", distinct: int, kind: str, name: str) -> Structure:
         share = len(members) / len(self._rows)
         families = Counter(row.family for row in members)
-        common = max(members, key=lambda row: (families[row.family], -row.prompt_key))
+        # Of the largest template; one word alone is no example.
+        common = max(members, key=lambda row: (" " in row.prompt.strip(), families[row.family], -row.prompt_key))
         return Structure(
             kind=kind, name=name, rows=round(share * self._total), share=share, distinct=distinct,
             example=readable(family_text(common.prompt)), level=self._level,
             shown_by=tuple(row.conversation_id for row in members[:_NAMED]),
         )  # fmt: skip
 
+    @cached_property
+    def _domains(self) -> "dict[str, list[SampledRow]]":
+        return _grouped(self._different, [row.domain for row in self._different])
+
+    @cached_property
+    def _domain_words(self) -> dict[str, Counter[str]]:
+        return {domain: _words_of(rows) for domain, rows in self._domains.items()}
+
+    @cached_property
+    def _all_words(self) -> Counter[str]:
+        return sum(self._domain_words.values(), Counter())
+
     def words(self) -> tuple[Count, ...]:
         """The words of different prompts, those in most of them first: what two reports are compared by."""
-        counted = _words_of(self._different())
-        return tuple(Count(name=word, rows=count) for word, count in _ordered(counted) if count >= LEAST)[:_WORDS]
+        ordered = _ordered(self._all_words)
+        return tuple(Count(name=word, rows=count) for word, count in ordered if count >= LEAST)[:_WORDS]
 
     def slices(self) -> tuple[Slice, ...]:
         """The distinctive words of each domain, and of well and badly rated chats, where there are enough prompts of them."""
-        different = self._different()
-        parts: dict[str, list[SampledRow]] = {}
-        for row in different:
-            parts.setdefault(row.domain, []).append(row)
+        parts = {name: (len(self._domains[name]), words) for name, words in sorted(self._domain_words.items())}
         if len(parts) < 2:
             parts = {}
-        parts |= {name: [row for row in different if row.rated == sign] for name, sign in _RATED.items()}
-        whole = _words_of(different)
-        named = [(name, rows) for name, rows in sorted(parts.items()) if len(rows) >= _SLICE]
+        for name, sign in _RATED.items():
+            rows = [row for row in self._different if row.rated == sign]
+            parts[name] = len(rows), _words_of(rows)
         return tuple(
-            Slice(name=name, prompts=len(rows), words=distinctive(_words_of(rows), whole)) for name, rows in named
+            Slice(name=name, prompts=count, words=distinctive(words, self._all_words))
+            for name, (count, words) in parts.items()
+            if count >= _SLICE
         )
 
+    @cached_property
     def _different(self) -> list[SampledRow]:
         """One row of every prompt: a template sent a thousand times has no more words than one."""
-        return list({row.prompt_key: row for row in reversed(self._rows)}.values())
+        found: dict[int, SampledRow] = {}
+        for row in self._rows:
+            if len(found) < _WORD_PROMPTS:
+                found.setdefault(row.prompt_key, row)
+        return list(found.values())
 
 
 _RATED: Final = {"rated 4 or more": 1, "rated 2 or less": -1}
@@ -179,10 +200,12 @@ def _grouped(rows: Sequence[SampledRow], keys: Sequence[Any]) -> "dict[Any, list
 
 
 def _words_of(rows: Iterable[SampledRow]) -> Counter[str]:
+    """In how many prompts each word occurs."""
     found: Counter[str] = Counter()
     for row in rows:
-        found.update({word for word in tokens(row.prompt) if _WORD.fullmatch(word) and len(word) <= _LONGEST})
-    return found
+        found.update({*tokens(row.prompt)})
+    words = [word for word in found if _WORD.fullmatch(word) and len(word) <= _LONGEST]
+    return Counter({word: found[word] for word in words})
 
 
 _LONGEST: Final = 24

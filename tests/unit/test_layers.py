@@ -17,7 +17,18 @@ from lmsys_store import errors
 
 ROOT = Path(lmsys_store.__file__).parent
 
-PURE = {"errors", "records", "rows", "vocabulary", "search", "expressions", "query", "intervals", "implication"}
+PURE = {
+    "errors",
+    "records",
+    "rows",
+    "vocabulary",
+    "search",
+    "expressions",
+    "query",
+    "intervals",
+    "implication",
+    "folds",
+}
 STORAGE = PURE | {"storage"}
 INGEST = STORAGE | {"sources.base"}
 STORE = INGEST | {
@@ -28,6 +39,7 @@ STORE = INGEST | {
     "tally",
     "phases",
     "fallback",
+    "folding",
     "results",
     "reports",
     "syncing",
@@ -36,6 +48,7 @@ STORE = INGEST | {
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "folds": {"errors", "records"},
     "settings": {"errors"},
     "vocabulary": {"errors"},
     "search": {"errors"},
@@ -58,10 +71,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "phases": INGEST | {"settings", "sources", "ingest", "remote", "tally"},
     "fallback": INGEST | {"settings", "phases"},
     "reports": INGEST | {"sources", "phases", "fallback"},
-    "results": INGEST | {"settings", "phases", "fallback"},
+    "folding": STORAGE,
+    "results": INGEST | {"settings", "phases", "fallback", "folding"},
     "store": STORE | {"labels"},
     "blocking": STORE | {"store", "labels"},
-    "cli": STORE | {"store", "blocking", "convert", "analyze", "cli", "labels"},
+    "insights": STORE | {"store", "analyze"},
+    "cli": STORE | {"store", "blocking", "convert", "analyze", "insights", "cli", "labels"},
     "__main__": {"cli"},
 }
 """Part of the package (a module or a folder) to the parts it may import; the front door names all of them, for type checkers."""
@@ -74,7 +89,8 @@ ONLY_IN = {
     "filelock": {"storage.lock"},
     "aiohttp": {"sources.client", "sources.hub"},
     "pyarrow": {"sources.parquet", "sources.hub", "convert.writing"},
-    "numpy": {"sources.parquet", "labels.linear"},
+    "numpy": {"sources.parquet", "labels.linear", "analyze"},
+    "scipy": {"analyze.stratified"},
     "re2": {"labels.patterns"},
     "rapidfuzz": {"labels.likeness", "analyze.duplicates"},
     "rensa": {"analyze.duplicates"},
