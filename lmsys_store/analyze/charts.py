@@ -36,6 +36,8 @@ class Bar(NamedTuple):
     share: float
     kind: str = ""
     note: str = ""
+    other_share: float | None = None
+    """A second bar below the first, in grey."""
 
 
 def bars(rows: Iterable[Bar], title: str) -> str:
@@ -43,11 +45,20 @@ def bars(rows: Iterable[Bar], title: str) -> str:
     lines = [
         f'<div class="bar {row.kind}"><span class="label">{escaped(row.label)}{_note(row.note)}</span>'
         f'<svg class="track" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
-        f'<rect class="ground" width="100" height="10"/><rect class="mark" width="{_number(100 * row.share)}" height="10"/>'
+        f'<rect class="ground" width="100" height="10"/>{_marks(row)}'
         f'</svg><span class="value">{escaped(row.value)}</span></div>'
         for row in rows
     ]
     return f'<div class="bars" role="group" aria-label="{escaped(title)}">{"".join(lines)}</div>'
+
+
+def _marks(row: Bar) -> str:
+    if row.other_share is None:
+        return f'<rect class="mark" width="{_number(100 * row.share)}" height="10"/>'
+    return (
+        f'<rect class="mark" width="{_number(100 * row.share)}" height="5"/>'
+        f'<rect class="mark other" y="5" width="{_number(100 * row.other_share)}" height="5"/>'
+    )
 
 
 def _note(note: str) -> str:
@@ -74,7 +85,8 @@ def forest(effects: Sequence[Effect], title: str) -> str:
     grid = "".join(f'<line class="grid{" one" if tick == 1 else ""}" {_vertical(scale.at(tick))}/>' for tick in ticks)
     rows = "".join(_effect(one, scale, grid) for one in effects)
     marks = "".join(f'<span style="left:{_number(scale.at(tick))}%">{tick:g}</span>' for tick in ticks)
-    axis = f'<div class="effect axis"><span class="label"></span><div class="ticks">{marks}</div><span class="value">odds</span></div>'
+    ticks_row = f'<div class="ticks">{marks}</div>'
+    axis = f'<div class="effect axis"><span class="label"></span>{ticks_row}<span class="value">odds</span></div>'
     return f'<div class="forest" role="group" aria-label="{escaped(title)}">{rows}{axis}</div>'
 
 
@@ -97,7 +109,7 @@ def _effect(one: Effect, scale: _Scale, grid: str) -> str:
     )
     return (
         f'<div class="effect {one.kind}"><span class="label">{escaped(one.label)}{_note(one.note)}</span>'
-        f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{grid}{marks}</svg>'
+        f'<div class="plot"><svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{grid}{marks}</svg></div>'
         f'<span class="value">{one.ratio:.2f}<small>{one.low:.2f}–{one.high:.2f}</small></span></div>'
     )
 
@@ -111,7 +123,8 @@ def columns(names: Sequence[str], counts: Sequence[int], title: str) -> str:
     most, width = max([*counts, 1]), 100 / max(len(counts), 1)
     marks = "".join(
         f'<rect class="mark" x="{_number(at * width + width * 0.06)}" width="{_number(width * 0.88)}" '
-        f'y="{_number(100 - 100 * count / most)}" height="{_number(100 * count / most)}"><title>{escaped(name)}: {count:,}</title></rect>'
+        f'y="{_number(100 - 100 * count / most)}" height="{_number(100 * count / most)}">'
+        f"<title>{escaped(name)}: {count:,}</title></rect>"
         for at, (name, count) in enumerate(zip(names, counts, strict=True))
     )
     peak = counts.index(max(counts)) if counts else 0
@@ -135,7 +148,8 @@ def heat_map(rows: Sequence[str], names: Sequence[str], counts: Sequence[Sequenc
         + "</tr>"
         for name, row in zip(rows, counts, strict=True)
     )
-    return f'<table class="heat"><caption>{escaped(title)}</caption><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>'
+    caption = f"<caption>{escaped(title)}</caption>"
+    return f'<table class="heat">{caption}<thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _heat_cell(count: int, share: float) -> str:

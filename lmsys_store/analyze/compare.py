@@ -1,7 +1,7 @@
 """Two reports side by side: model against model, domain against domain, flagged against not.
 
-Outcomes are compared within strata of what the two have in common (domain, model, whether the user wrote again), so that two models
-that are asked different things are not told apart by that.
+Outcomes are compared within strata of what the two have in common (domain, model, whether the user wrote again), so
+that two models are not told apart by what they are asked.
 """
 
 from collections import Counter
@@ -80,6 +80,12 @@ def compare(one: PatternReport, other: PatternReport) -> Comparison:
     Raises:
         MissingExtraError: scipy is not installed.
     """
+    if not one.rows or not other.rows:
+        empty = [report.level for report in (one, other) if not report.rows]
+        return Comparison(
+            one=one.level, other=other.level, rows=one.rows, other_rows=other.rows, outcomes=(), shares=(), words=(), other_words=(),
+            caveats=(f"no rows of {' and '.join(empty)}: there is nothing to compare",),
+        )  # fmt: skip
     outcomes, lacking = _outcomes(one, other)
     caveats = [f"too few chats of both to compare: {', '.join(map(outcome_words, lacking))}"] if lacking else []
     return Comparison(

@@ -42,8 +42,8 @@ def _line(rate: OutcomeRate, needed: int) -> str:
         return f"chats {words}: there are none; about {needed:,} are needed to see what goes with them"
     more = round((needed - rate.rows) * rate.of / rate.rows)
     return (
-        f"chats {words}: {rate.rows:,} of about {needed:,} that it takes to see an effect of 1.5 times in every fifth prompt; "
-        f"about {more:,} more different prompts at the present rate"
+        f"chats {words}: {rate.rows:,}; about {needed:,} would show odds of 1.5 times for a feature of every fifth prompt: "
+        f"about {more:,} more different prompts at this rate"
     )
 
 

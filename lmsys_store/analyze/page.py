@@ -4,7 +4,7 @@ The hazard: chats hold HTML. Whatever is not written here passes :func:`~lmsys_s
 policy lets no script, no image and no request through, should anything slip.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from lmsys_store.analyze.charts import Bar, Effect, bars, columns, escaped, forest, heat_map
@@ -38,11 +38,12 @@ def page(report: "PatternReport", comparison: "Comparison | None" = None) -> str
         _limits(report),
     ]
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><meta name="referrer" content="no-referrer">'
         f"<title>Patterns in {escaped(report.level)}</title><style>{STYLE}</style></head>\n<body><main>"
-        f"{''.join(parts)}<footer>Made by lmsys_store. Ids are conversation ids: <code>lmsys-store show ID</code> prints one chat whole."
-        "</footer></main></body></html>\n"
+        f"{''.join(parts)}<footer>Made by lmsys_store. Ids are conversation ids: "
+        "<code>lmsys-store show ID</code> prints one chat whole.</footer></main></body></html>\n"
     )
 
 
@@ -280,21 +281,20 @@ def _comparison(comparison: "Comparison") -> str:
         for one in comparison.outcomes
     ]  # fmt: skip
     most = max([max(one.share, one.other_share) for one in comparison.shares] or [1.0])
-    pair: Callable[[float], float] = lambda share: share / most  # noqa: E731
     rows = [
-        bar
-        for one in comparison.shares
-        for bar in (
-            Bar(one.name, percent(one.share), pair(one.share), "", comparison.one),
-            Bar("", percent(one.other_share), pair(one.other_share), "nothing", comparison.other),
+        Bar(
+            one.name, f"{percent(one.share)} : {percent(one.other_share)}", one.share / most, "pair",
+            other_share=one.other_share / most,
         )
-    ]
+        for one in comparison.shares
+    ]  # fmt: skip
     words = "".join(
         f"<p><b>{escaped(name)}</b>{escaped(', '.join(one.word for one in found)) or 'none stands out'}</p>"
         for name, found in ((comparison.one, comparison.words), (comparison.other, comparison.other_words))
     )
     odds = f"<h3>Outcomes: odds of the first over the second</h3>{forest(effects, 'odds ratios')}" if effects else ""
-    shares = f"<h3>Shares of rows</h3>{bars(rows, 'shares')}" if rows else ""
+    legend = f"{escaped(comparison.one)} above, {escaped(comparison.other)} below, in grey"
+    shares = f"<h3>Shares of rows: {legend}</h3>{bars(rows, 'shares')}" if rows else ""
     body = f'{odds}{shares}<h3>Words</h3><div class="words">{words}</div>{_list(map(escaped, comparison.caveats))}'
     title = f"{comparison.one} ({comparison.rows:,} chats) against {comparison.other} ({comparison.other_rows:,})"
     return _section(title, body)

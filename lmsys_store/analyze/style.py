@@ -35,8 +35,8 @@ section{background:var(--card);border:1px solid var(--line);border-radius:12px;p
 .note{display:block;color:var(--soft);font-size:.78rem;line-height:1.3}
 .track{width:100%;height:.8rem;display:block;border-radius:4px}
 .ground{fill:var(--track)}.mark{fill:var(--accent)}
-.nothing .mark{fill:var(--soft)}.good .mark{fill:var(--good)}.bad .mark{fill:var(--bad)}
-.effect svg{width:100%;height:100%;min-height:2.6rem;display:block}
+.nothing .mark,.mark.other{fill:var(--soft)}.good .mark{fill:var(--good)}.bad .mark{fill:var(--bad)}
+.plot{position:relative;align-self:stretch;min-height:2.4rem}.plot svg{position:absolute;inset:0;width:100%;height:100%}
 .effect line{vector-effect:non-scaling-stroke}
 .grid{stroke:var(--line);stroke-width:1}.grid.one{stroke:var(--soft);stroke-width:1.5;stroke-dasharray:4 3}
 .interval{stroke:var(--accent);stroke-width:2.5}.dot{stroke:var(--accent);stroke-width:11;stroke-linecap:round}
@@ -64,8 +64,8 @@ details summary{cursor:pointer;font-size:.9rem;color:var(--soft);margin-top:.6re
 .words p{margin:.3rem 0;font-size:.9rem}.words b{display:block;font-size:.85rem;color:var(--soft)}
 footer{color:var(--soft);font-size:.8rem;margin-top:1.5rem}
 @media (max-width:720px){main{padding:1.2rem .75rem 3rem}section{padding:.95rem .9rem}.two{grid-template-columns:1fr}
-.effect{grid-template-columns:minmax(0,1fr) 5.4rem}.effect svg,.effect .ticks{grid-column:1/3;grid-row:2}
-.effect svg{height:1.6rem;min-height:0}.effect .label{padding:.35rem 0 0}.bar{grid-template-columns:minmax(0,8.6rem) minmax(0,1fr) 4.4rem}
+.effect,.bar{grid-template-columns:minmax(0,1fr) auto}.plot,.effect .ticks,.bar .track{grid-column:1/3;grid-row:2}
+.plot{min-height:1.6rem}.effect{padding-bottom:.5rem}.effect .label{padding:.35rem 0 0}.bar{padding:.3rem 0}.bar .track{height:.6rem}
 .heat{font-size:.66rem}.heat .cell{height:1.55rem;letter-spacing:-.03em}}
 @media print{:root{color-scheme:light;--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--track:#eee;--accent:#3566c8;--good:#1c7f5b;
 --bad:#b8472f;--warn:#6b5208;--warnbg:#fff}body{font-size:11pt}main{max-width:none;padding:0}section,.figure{break-inside:avoid;border-color:#bbb}
