@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lmsys_store.analyze.evidence import Association, Untested
 from lmsys_store.analyze.stratified import (
+    LEVEL,
     Floats,
     Pooled,
     Tables,
@@ -51,7 +52,7 @@ class Observations:
     """Conversation ids, in the order in which they are to be named."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Test:
     """One contrast: a feature (or, among the rows that have the first of a pair, its second) and an outcome."""
 
@@ -85,8 +86,9 @@ def associate(seen: Observations, level: str, *, pairs: int = PAIRS) -> tuple[li
     passed = [_passes(test, found, base[test.outcome]) for test, found in zip(enough, q.tolist(), strict=True)]
     # Intervals of what was selected miss as seldom as asked only if they are wider: Benjamini and Yekutieli, 2005.
     adjusted = MOST_FALSE * max(sum(passed), 1) / max(len(enough), 1)
+    independent = _independent(seen, [test for test, passes in zip(enough, passed, strict=True) if passes])
     found = [
-        _association(seen, test, level, one_q, passes, adjusted)
+        _association(seen, test, level, one_q, passes, adjusted, test in independent)
         for test, one_q, passes in zip(enough, q.tolist(), passed, strict=True)
     ]
     return sorted(found, key=lambda one: (not one.found, one.q, one.p, one.features, one.outcome)), untested
@@ -156,7 +158,34 @@ def _passes(test: _Test, q: float, base: float) -> bool:
     return q <= MOST_FALSE and excluded and abs(test.pooled.difference[test.at]) >= min(FLOOR, base / 2)
 
 
-def _association(seen: Observations, test: _Test, level: str, q: float, passes: bool, adjusted: float) -> Association:
+def _independent(seen: Observations, passed: Sequence[_Test]) -> list[_Test]:
+    """Of the single features that passed, strongest first, those that still show among prompts alike in the ones before.
+
+    Words that one prompt in five has bring others with them: what only accompanies an effect is no part to recommend.
+    """
+    found: list[_Test] = []
+    for outcome in seen.outcomes:
+        alike, before = seen.strata, 0
+        tests = [test for test in passed if test.outcome == outcome and test.among is None]
+        for test in sorted(tests, key=_strength, reverse=True):
+            column = seen.features[:, [test.column]]
+            again = pooled(tables_of(column, seen.outcomes[outcome], alike, len(seen.groups) << before))
+            same_way = np.sign(again.log_odds[0]) == np.sign(test.pooled.log_odds[test.at])
+            if not (same_way and again.p[0] <= LEVEL and again.expected[0] >= EXPECTED):
+                continue
+            found.append(test)
+            if before < _ALIKE:
+                alike, before = alike * 2 + column[:, 0], before + 1
+    return found
+
+
+_ALIKE: Final = 3
+"""In how many features prompts are held alike at most: more would leave too few of each."""
+
+
+def _association(
+    seen: Observations, test: _Test, level: str, q: float, passes: bool, adjusted: float, independent: bool
+) -> Association:
     at, together = test.at, test.pooled
     low, high = together.interval()
     wide_low, wide_high = together.interval(adjusted)
@@ -169,7 +198,7 @@ def _association(seen: Observations, test: _Test, level: str, q: float, passes: 
         difference=float(together.difference[at]), odds_ratio=_exp(together.log_odds, at),
         low=float(low[at]), high=float(high[at]), adjusted_low=float(wide_low[at]), adjusted_high=float(wide_high[at]),
         p=float(together.p[at]), q=q, strata=int(together.strata[at]), held=int(together.held[at]),
-        homogeneity=None if np.isnan(same) else same, found=passes,
+        homogeneity=None if np.isnan(same) else same, found=passes, independent=independent,
         holds_elsewhere=passes and bool(holds_without_any(tables, seen.groups)[0]),
         shown_by=_named(seen, test, happened=True) if passes else (),
         countered_by=_named(seen, test, happened=False) if passes else (),

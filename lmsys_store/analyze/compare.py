@@ -83,8 +83,8 @@ def compare(one: PatternReport, other: PatternReport) -> Comparison:
     if not one.rows or not other.rows:
         empty = [report.level for report in (one, other) if not report.rows]
         return Comparison(
-            one=one.level, other=other.level, rows=one.rows, other_rows=other.rows, outcomes=(), shares=(), words=(), other_words=(),
-            caveats=(f"no rows of {' and '.join(empty)}: there is nothing to compare",),
+            one=one.level, other=other.level, rows=one.rows, other_rows=other.rows, outcomes=(), shares=(), words=(),
+            other_words=(), caveats=(f"no rows of {' and '.join(empty)}: there is nothing to compare",),
         )  # fmt: skip
     outcomes, lacking = _outcomes(one, other)
     caveats = [f"too few chats of both to compare: {', '.join(map(outcome_words, lacking))}"] if lacking else []

@@ -31,10 +31,12 @@ class Association(Record):
     q: float
     strata: int
     held: int
-    """In how many of the strata it points the same way."""
+    """In how many of the strata that are large enough to tell it points the same way."""
     homogeneity: float | None
     """The p-value that the odds ratio is the same everywhere; None where no two strata have enough rows."""
     found: bool
+    independent: bool
+    """It remains among prompts that are alike in the stronger features found."""
     holds_elsewhere: bool
     """It remains when any one domain is left out: only then is it told of another domain."""
     shown_by: tuple[str, ...] = ()
@@ -51,6 +53,11 @@ class Association(Record):
     def favourable(self) -> bool:
         """More of what is good, or less of what is bad."""
         return self.outcome in (GOOD if self.more else BAD)
+
+    @property
+    def excludes_no_effect(self) -> bool:
+        """The interval does, also when widened for having been selected."""
+        return self.adjusted_low > 1 or self.adjusted_high < 1
 
     @property
     def differs(self) -> bool:

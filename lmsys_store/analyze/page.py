@@ -131,8 +131,8 @@ def _effects(report: "PatternReport") -> str:
         f"<details><summary>Chats that show each of them, and chats that do not</summary>{ids}</details>" if ids else ""
     )
     hint = (
-        "Odds of the outcome in prompts with the feature over those without, 95 % intervals, compared within one model, one domain "
-        "and one answer to “did the user write again”. Green: more of what is good or less of what is bad."
+        "Odds of the outcome in prompts with the feature over those without, 95 % intervals, compared within one model, one "
+        "domain and one answer to “did the user write again”. Green: more of what is good or less of what is bad."
     )
     none = "" if found else "<p>Nothing passed. The strongest that were tested:</p>"
     return _section("What goes with success and failure", none + forest(effects, "odds ratios") + more, hint)
@@ -163,10 +163,8 @@ def _structures(report: "PatternReport") -> str:
 
     left = part("Kinds of questions", "question kind") + _features(report)
     right = part("Verbs and what they are about", "verb and object")
-    templates = part("Templates: many different prompts, one first sentence", "template")
-    body = (
-        f'<div class="two"><div>{left}</div><div>{right}</div></div>{templates}' if left or right or templates else ""
-    )
+    templates = f'<div class="tall">{part("Templates: many different prompts, one first sentence", "template")}</div>'
+    body = f'<div class="two"><div>{left}</div><div>{right}</div></div>{templates}' if report.common_structures else ""
     return _section(
         "How prompts are built", body, "Nothing that fewer than five different prompts have in common is shown."
     )
@@ -231,7 +229,8 @@ def _distributions(report: "PatternReport") -> str:
             ("Rounds", report.turns),
         )
     )
-    hint = f"{percent(report.no_evidence)} of the chats hold no evidence of how the user was served: their rating is 3 for that reason."
+    nothing = percent(report.no_evidence)
+    hint = f"{nothing} of the chats hold no evidence of how the user was served: their rating is 3 for that reason."
     return _section("Distributions", f'<div class="two"><div>{left}</div><div>{right}</div></div>', hint)
 
 

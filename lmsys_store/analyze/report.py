@@ -99,12 +99,15 @@ class PatternReport(Record):
 
     @property
     def recommended_structure(self) -> tuple[Slot, ...]:
-        """The parts of a prompt whose adjusted interval excludes *no effect*, in the order in which a prompt has them."""
+        """The parts of a prompt whose adjusted interval excludes *no effect*, in the order in which a prompt has them.
+
+        What only accompanies a stronger part, or goes with something bad too, is none.
+        """
         return tuple(slot for feature, words in SLOTS.items() if (slot := self._slot(feature, words)) is not None)
 
     def _slot(self, feature: str, instruction: str) -> Slot | None:
         own = [one for one in self.associations if one.found and one.features == (feature,)]
-        good = tuple(one for one in own if one.favourable and (one.adjusted_low > 1 or one.adjusted_high < 1))
+        good = tuple(one for one in own if one.favourable and one.independent and one.excludes_no_effect)
         against = any(not one.favourable for one in own)
         return None if against or not good else Slot(feature=feature, instruction=instruction, evidence=good)
 
@@ -129,7 +132,8 @@ class PatternReport(Record):
         ]
         structures = self.common_structures
         if len(structures) < LEAST_STRUCTURES:
-            structures += wider.common_structures
+            known = {one.name for one in structures}
+            structures += tuple(one for one in wider.common_structures if one.name not in known)
         exemplars = self.exemplars
         if len(exemplars) < LEAST_EXEMPLARS:
             held = {one.row_index for one in exemplars}

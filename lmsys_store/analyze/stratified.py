@@ -15,6 +15,8 @@ from lmsys_store.errors import MissingExtraError
 
 Floats = NDArray[np.float64]
 LEVEL: Final = 0.05
+_TELLING: Final = 1.0
+"""The least count expected in each cell of a stratum that is said to point one way or the other."""
 _INSTALL: Final = "the statistics of patterns need scipy: pip install 'lmsys-store[analyze]'"
 
 
@@ -94,8 +96,9 @@ class Pooled:
     expected: Floats
     """The smallest of the four expected counts, each summed over the strata."""
     strata: NDArray[np.int64]
+    """How many strata are large enough to point one way or the other."""
     held: NDArray[np.int64]
-    """Of the strata with contrast, how many point the same way."""
+    """How many of them point the way of the whole."""
 
     def interval(self, level: float | Floats = LEVEL) -> tuple[Floats, Floats]:
         """The odds ratio's interval that misses the truth at most so often."""
@@ -123,11 +126,13 @@ def pooled(tables: Tables) -> Pooled:
         difference = _zero((a * without - c * with_feature) / n).sum(1) / _zero(with_feature * without / n).sum(1)
         log_odds = np.log(ups / downs)
         contrast = tables.contrast
-        cells = [with_feature * positive, with_feature * negative, without * positive, without * negative]
-        least = np.min([np.where(contrast, _zero(cell / n), 0.0).sum(1) for cell in cells], axis=0)
-        agrees = contrast & (np.sign(a * d - b * c) == np.sign(log_odds)[:, None])
+        products = [with_feature * positive, with_feature * negative, without * positive, without * negative]
+        cells = np.array([np.where(contrast, _zero(product / n), 0.0) for product in products])
+        least = cells.sum(axis=2).min(axis=0)
+        telling = cells.min(axis=0) >= _TELLING
+        agrees = telling & (np.sign(a * d - b * c) == np.sign(log_odds)[:, None])
     p = np.asarray(_stats().chi2.sf(statistic, 1))
-    return Pooled(log_odds, error, p, difference, least, contrast.sum(1), agrees.sum(1))
+    return Pooled(log_odds, error, p, difference, least, telling.sum(1), agrees.sum(1))
 
 
 def homogeneity(tables: Tables, log_odds: Floats, *, least_expected: float = 0.0) -> Floats:

@@ -73,7 +73,8 @@ class RowSample:
             key=columns.rank[at], rank=columns.rank[at], prompt_key=columns.prompt_key[at], family=columns.family[at],
             outcomes=columns.outcomes[at], prompt=_objects([columns.prompts[one][:_READ] for one in chosen]),
             id=_objects([columns.chats[one].conversation_id for one in chosen]),
-            domain=_objects([columns.labels[one].domain for one in chosen]), kind=_objects([columns.kinds[one] for one in chosen]),
+            domain=_objects([columns.labels[one].domain for one in chosen]),
+            kind=_objects([columns.kinds[one] for one in chosen]),
         )  # fmt: skip
 
     def merge(self, other: "RowSample") -> None:

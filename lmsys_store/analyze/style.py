@@ -27,6 +27,8 @@ section{background:var(--card);border:1px solid var(--line);border-radius:12px;p
 .two>*{min-width:0}
 .bar,.effect{display:grid;align-items:center;gap:.15rem .8rem;padding:.22rem 0}
 .bar{grid-template-columns:minmax(0,11.5rem) minmax(0,1fr) 5.2rem}
+.pair{grid-template-columns:minmax(0,11.5rem) minmax(0,1fr) 7.4rem}.tall .bar{grid-template-columns:minmax(0,24rem) minmax(0,1fr) 5.2rem}
+.two .bar{grid-template-columns:minmax(0,1.1fr) minmax(0,1fr) 4rem}
 .effect{grid-template-columns:minmax(0,21rem) minmax(0,1fr) 6.2rem;padding:0}
 .effect .label{padding:.35rem 0}
 .label{font-size:.92rem;line-height:1.3}
@@ -42,7 +44,7 @@ section{background:var(--card);border:1px solid var(--line);border-radius:12px;p
 .interval{stroke:var(--accent);stroke-width:2.5}.dot{stroke:var(--accent);stroke-width:11;stroke-linecap:round}
 .good .interval,.good .dot{stroke:var(--good)}.bad .interval,.bad .dot{stroke:var(--bad)}
 .ticks{position:relative;height:1.3rem}
-.ticks span{position:absolute;transform:translateX(-50%);font-size:.75rem;color:var(--soft)}
+.ticks span{position:absolute;transform:translateX(-50%);font-size:.75rem;color:var(--soft);white-space:nowrap}
 .columns{margin:.9rem 0 0}.columns figcaption{font-size:.92rem}
 .columns svg{width:100%;height:7.5rem;display:block;border-bottom:1px solid var(--line);margin-top:.3rem}
 .legend{display:flex;justify-content:space-between;gap:.6rem;font-size:.75rem;color:var(--soft)}
@@ -64,7 +66,7 @@ details summary{cursor:pointer;font-size:.9rem;color:var(--soft);margin-top:.6re
 .words p{margin:.3rem 0;font-size:.9rem}.words b{display:block;font-size:.85rem;color:var(--soft)}
 footer{color:var(--soft);font-size:.8rem;margin-top:1.5rem}
 @media (max-width:720px){main{padding:1.2rem .75rem 3rem}section{padding:.95rem .9rem}.two{grid-template-columns:1fr}
-.effect,.bar{grid-template-columns:minmax(0,1fr) auto}.plot,.effect .ticks,.bar .track{grid-column:1/3;grid-row:2}
+.effect,.bar,.tall .bar,.two .bar{grid-template-columns:minmax(0,1fr) auto}.plot,.effect .ticks,.bar .track{grid-column:1/3;grid-row:2}
 .plot{min-height:1.6rem}.effect{padding-bottom:.5rem}.effect .label{padding:.35rem 0 0}.bar{padding:.3rem 0}.bar .track{height:.6rem}
 .heat{font-size:.66rem}.heat .cell{height:1.55rem;letter-spacing:-.03em}}
 @media print{:root{color-scheme:light;--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--track:#eee;--accent:#3566c8;--good:#1c7f5b;
