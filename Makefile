@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types bench stress labels migration clean
+.PHONY: demo test test-report lint types bench stress labels migration clean
 
 demo: $(VENV)/base ## the main job: stream, kill, go on, query offline, in stores of its own
 	@./examples/demo.sh $(BIN)
 
 test: $(VENV)/test ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-report: $(VENV)/test ## the analysis' report in a real headless browser, which Debian's package brings where it is missing
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
+	$(BIN)/python -m pytest tests/analyze/test_page.py $(ARGS)
 
 lint: $(VENV)/lint
 	$(BIN)/ruff check .

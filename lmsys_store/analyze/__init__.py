@@ -7,18 +7,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lmsys_store.analyze.compare import Comparison as Comparison
-    from lmsys_store.analyze.compare import compare as compare
+    from lmsys_store.analyze.comparing import Comparison as Comparison
+    from lmsys_store.analyze.comparing import compare as compare
     from lmsys_store.analyze.patterns import Patterns as Patterns
     from lmsys_store.analyze.report import PatternReport as PatternReport
     from lmsys_store.folds import Analyzer as Analyzer
 
 _HOMES = {
     "Analyzer": "folds",
-    "Comparison": "analyze.compare",
+    "Comparison": "analyze.comparing",
     "PatternReport": "analyze.report",
     "Patterns": "analyze.patterns",
-    "compare": "analyze.compare",
+    "compare": "analyze.comparing",
 }
 
 __all__ = ("Analyzer", "Comparison", "PatternReport", "Patterns", "compare")

@@ -88,8 +88,10 @@ def associate(seen: Observations, level: str, *, pairs: int = PAIRS) -> tuple[li
     adjusted = MOST_FALSE * max(sum(passed), 1) / max(len(enough), 1)
     independent = _independent(seen, [test for test, passes in zip(enough, passed, strict=True) if passes])
     found = [
-        _association(seen, test, level, one_q, passes, adjusted, test in independent)
+        # A pair that only accompanies a stronger feature is none.
+        _association(seen, test, level, one_q, passes and (test.among is None or alone), adjusted, alone)
         for test, one_q, passes in zip(enough, q.tolist(), passed, strict=True)
+        for alone in (test in independent,)
     ]
     return sorted(found, key=lambda one: (not one.found, one.q, one.p, one.features, one.outcome)), untested
 
@@ -159,24 +161,32 @@ def _passes(test: _Test, q: float, base: float) -> bool:
 
 
 def _independent(seen: Observations, passed: Sequence[_Test]) -> list[_Test]:
-    """Of the single features that passed, strongest first, those that still show among prompts alike in the ones before.
+    """Of what passed, strongest first, what still shows among prompts alike in the features before it; pairs last.
 
     Words that one prompt in five has bring others with them: what only accompanies an effect is no part to recommend.
     """
     found: list[_Test] = []
     for outcome in seen.outcomes:
-        alike, before = seen.strata, 0
-        tests = [test for test in passed if test.outcome == outcome and test.among is None]
-        for test in sorted(tests, key=_strength, reverse=True):
-            column = seen.features[:, [test.column]]
-            again = pooled(tables_of(column, seen.outcomes[outcome], alike, len(seen.groups) << before))
-            same_way = np.sign(again.log_odds[0]) == np.sign(test.pooled.log_odds[test.at])
-            if not (same_way and again.p[0] <= LEVEL and again.expected[0] >= EXPECTED):
-                continue
-            found.append(test)
-            if before < _ALIKE:
-                alike, before = alike * 2 + column[:, 0], before + 1
+        before: list[int] = []
+        tests = [test for test in passed if test.outcome == outcome]
+        for test in sorted(tests, key=lambda test: (test.among is not None, -_strength(test))):
+            own = [at for at in before if seen.names[at] not in test.features]
+            if _shows_among(seen, test, own[:_ALIKE]):
+                found.append(test)
+                before += [test.column] if test.among is None else []
     return found
+
+
+def _shows_among(seen: Observations, test: _Test, alike: Sequence[int]) -> bool:
+    """Whether a contrast is there, the same way, among prompts alike in some features."""
+    strata = seen.strata
+    for at in alike:
+        strata = strata * 2 + seen.features[:, at]
+    rows = np.ones(len(strata), bool) if test.among is None else test.among
+    column = seen.features[rows][:, [test.column]]
+    again = pooled(tables_of(column, seen.outcomes[test.outcome][rows], strata[rows], len(seen.groups) << len(alike)))
+    same_way = np.sign(again.log_odds[0]) == np.sign(test.pooled.log_odds[test.at])
+    return bool(same_way and again.p[0] <= LEVEL and again.expected[0] >= EXPECTED)
 
 
 _ALIKE: Final = 3

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from lmsys_store.analyze.wording import feature_words, percent, sentence
 
 if TYPE_CHECKING:
-    from lmsys_store.analyze.compare import Comparison
+    from lmsys_store.analyze.comparing import Comparison
     from lmsys_store.analyze.evidence import Association, Structure
     from lmsys_store.analyze.report import PatternReport
 

@@ -14,7 +14,7 @@ from lmsys_store.analyze.wording import feature_words, features_words, outcome_w
 from lmsys_store.labels.keys import family_text
 
 if TYPE_CHECKING:
-    from lmsys_store.analyze.compare import Comparison
+    from lmsys_store.analyze.comparing import Comparison
     from lmsys_store.analyze.report import PatternReport
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"

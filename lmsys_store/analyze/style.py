@@ -8,7 +8,8 @@ STYLE: Final = """
 @media (prefers-color-scheme:dark){:root{--bg:#12161c;--card:#1a2029;--ink:#e4e9f0;--soft:#9aa7b8;--line:#2c3542;--track:#252d38;
 --accent:#7aa5f5;--good:#58c29a;--bad:#ee8a70;--warn:#e3c26a;--warnbg:#2e2814}}
 *{box-sizing:border-box}
-body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;
+body{margin:0;background:var(--bg);color:var(--ink);
+font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;
 overflow-wrap:anywhere}
 main{max-width:1080px;margin:0 auto;padding:2rem 1rem 4rem}
 h1{font-size:1.75rem;line-height:1.2;margin:0 0 .35rem;text-wrap:balance}
@@ -27,7 +28,8 @@ section{background:var(--card);border:1px solid var(--line);border-radius:12px;p
 .two>*{min-width:0}
 .bar,.effect{display:grid;align-items:center;gap:.15rem .8rem;padding:.22rem 0}
 .bar{grid-template-columns:minmax(0,11.5rem) minmax(0,1fr) 5.2rem}
-.pair{grid-template-columns:minmax(0,11.5rem) minmax(0,1fr) 7.4rem}.tall .bar{grid-template-columns:minmax(0,24rem) minmax(0,1fr) 5.2rem}
+.pair{grid-template-columns:minmax(0,11.5rem) minmax(0,1fr) 7.4rem}
+.tall .bar{grid-template-columns:minmax(0,24rem) minmax(0,1fr) 5.2rem}
 .two .bar{grid-template-columns:minmax(0,1.1fr) minmax(0,1fr) 4rem}
 .effect{grid-template-columns:minmax(0,21rem) minmax(0,1fr) 6.2rem;padding:0}
 .effect .label{padding:.35rem 0}
@@ -54,7 +56,8 @@ section{background:var(--card);border:1px solid var(--line);border-radius:12px;p
 .heat th{font-weight:500;text-align:right;color:var(--soft);padding-right:.35rem;line-height:1.15}
 .heat thead th{height:7.2rem;vertical-align:bottom;text-align:left;padding:0}
 .heat thead th:first-child{width:28%}
-.heat thead span{writing-mode:vertical-rl;transform:rotate(180deg);max-height:7rem;overflow:hidden;display:inline-block;white-space:nowrap;
+.heat thead span{writing-mode:vertical-rl;transform:rotate(180deg);max-height:7rem;
+overflow:hidden;display:inline-block;white-space:nowrap;
 margin:0 auto}
 .heat .cell{background:color-mix(in srgb,var(--accent) var(--v),var(--track));text-align:center;height:1.7rem;border-radius:4px;
 font-variant-numeric:tabular-nums;padding:0;overflow:hidden;print-color-adjust:exact;-webkit-print-color-adjust:exact}
@@ -66,8 +69,10 @@ details summary{cursor:pointer;font-size:.9rem;color:var(--soft);margin-top:.6re
 .words p{margin:.3rem 0;font-size:.9rem}.words b{display:block;font-size:.85rem;color:var(--soft)}
 footer{color:var(--soft);font-size:.8rem;margin-top:1.5rem}
 @media (max-width:720px){main{padding:1.2rem .75rem 3rem}section{padding:.95rem .9rem}.two{grid-template-columns:1fr}
-.effect,.bar,.tall .bar,.two .bar{grid-template-columns:minmax(0,1fr) auto}.plot,.effect .ticks,.bar .track{grid-column:1/3;grid-row:2}
-.plot{min-height:1.6rem}.effect{padding-bottom:.5rem}.effect .label{padding:.35rem 0 0}.bar{padding:.3rem 0}.bar .track{height:.6rem}
+.effect,.bar,.tall .bar,.two .bar{grid-template-columns:minmax(0,1fr) auto}
+.plot,.effect .ticks,.bar .track{grid-column:1/3;grid-row:2}
+.plot{min-height:1.6rem}.effect{padding-bottom:.5rem}
+.effect .label{padding:.35rem 0 0}.bar{padding:.3rem 0}.bar .track{height:.6rem}
 .heat{font-size:.66rem}.heat .cell{height:1.55rem;letter-spacing:-.03em}}
 @media print{:root{color-scheme:light;--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--track:#eee;--accent:#3566c8;--good:#1c7f5b;
 --bad:#b8472f;--warn:#6b5208;--warnbg:#fff}body{font-size:11pt}main{max-width:none;padding:0}section,.figure{break-inside:avoid;border-color:#bbb}

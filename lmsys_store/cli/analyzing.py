@@ -22,7 +22,7 @@ from lmsys_store.errors import QueryError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lmsys_store.analyze.compare import Comparison
+    from lmsys_store.analyze.comparing import Comparison
     from lmsys_store.analyze.evidence import Association, Structure
     from lmsys_store.analyze.report import PatternReport
     from lmsys_store.blocking import Store
@@ -154,7 +154,7 @@ def _changed(filters: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
 
 
 def _compared(found: "PatternReport", other: "PatternReport") -> "Comparison":
-    from lmsys_store.analyze.compare import compare
+    from lmsys_store.analyze.comparing import compare
 
     return compare(found, other)
 
