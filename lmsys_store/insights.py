@@ -1,6 +1,7 @@
 """The default analysis of a domain, kept in the store: made once, then a look-up.
 
-What a consumer asks in a loop must not read a hundred thousand rows each time; what is kept knows whether the store has changed since.
+What a consumer asks in a loop must not read a hundred thousand rows each time. What is kept knows whether the store has
+changed since.
 """
 
 from collections.abc import Iterable

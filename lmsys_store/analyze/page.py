@@ -153,7 +153,8 @@ def _rates(report: "PatternReport") -> str:
         if one.of
     ]  # fmt: skip
     hint = "One row a (template, model); corrections and praise among the chats in which the user wrote again."
-    return _section("How often", bars(rows, "rates of outcomes") if rows else "", hint)
+    body = f'<div class="tall">{bars(rows, "rates of outcomes")}</div>' if rows else ""
+    return _section("How often", body, hint)
 
 
 def _structures(report: "PatternReport") -> str:
@@ -161,8 +162,8 @@ def _structures(report: "PatternReport") -> str:
         found = report.structures(kind)[:_BARS]
         return f"<h3>{title}</h3>{_structure_bars(found, title)}" if found else ""
 
-    left = part("Kinds of questions", "question kind") + _features(report)
-    right = part("Verbs and what they are about", "verb and object")
+    left = part("Kinds of questions", "question kind")
+    right = part("Verbs and what they are about", "verb and object") + _features(report)
     templates = f'<div class="tall">{part("Templates: many different prompts, one first sentence", "template")}</div>'
     body = f'<div class="two"><div>{left}</div><div>{right}</div></div>{templates}' if report.common_structures else ""
     return _section(
@@ -239,11 +240,15 @@ def _count_bars(counts: Sequence[Count], rows: int) -> str:
     return bars((Bar(one.name, percent(one.rows / rows), one.rows / most) for one in counts), "counts")
 
 
+_LEAST_CLASSES: Final = 6
+"""A histogram of one class is a block of colour."""
+
+
 def _histogram(counts: Sequence[Count], title: str) -> str:
     used = [at for at, one in enumerate(counts) if one.rows]
     if not used:
         return ""
-    shown = counts[used[0] : used[-1] + 1]
+    shown = counts[used[0] : max(used[-1] + 1, used[0] + _LEAST_CLASSES)]
     return columns([one.name for one in shown], [one.rows for one in shown], title)
 
 

@@ -54,7 +54,7 @@ section{background:var(--card);border:1px solid var(--line);border-radius:12px;p
 .heat{border-collapse:separate;border-spacing:2px;width:100%;table-layout:fixed;font-size:.75rem}
 .heat caption{text-align:left;color:var(--soft);font-size:.85rem;padding-bottom:.3rem;caption-side:top}
 .heat th{font-weight:500;text-align:right;color:var(--soft);padding-right:.35rem;line-height:1.15}
-.heat thead th{height:7.2rem;vertical-align:bottom;text-align:left;padding:0}
+.heat thead th{height:7.2rem;vertical-align:bottom;text-align:center;padding:0}
 .heat thead th:first-child{width:28%}
 .heat thead span{writing-mode:vertical-rl;transform:rotate(180deg);max-height:7rem;
 overflow:hidden;display:inline-block;white-space:nowrap;
@@ -74,7 +74,9 @@ footer{color:var(--soft);font-size:.8rem;margin-top:1.5rem}
 .plot{min-height:1.6rem}.effect{padding-bottom:.5rem}
 .effect .label{padding:.35rem 0 0}.bar{padding:.3rem 0}.bar .track{height:.6rem}
 .heat{font-size:.66rem}.heat .cell{height:1.55rem;letter-spacing:-.03em}}
-@media print{:root{color-scheme:light;--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--track:#eee;--accent:#3566c8;--good:#1c7f5b;
---bad:#b8472f;--warn:#6b5208;--warnbg:#fff}body{font-size:11pt}main{max-width:none;padding:0}section,.figure{break-inside:avoid;border-color:#bbb}
+@media print{:root{color-scheme:light;--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--track:#eee;
+--accent:#3566c8;--good:#1c7f5b;
+--bad:#b8472f;--warn:#6b5208;--warnbg:#fff}body{font-size:11pt}main{max-width:none;padding:0}
+section,.figure{break-inside:avoid;border-color:#bbb}
 svg{print-color-adjust:exact;-webkit-print-color-adjust:exact}details>*{display:block}}
 """

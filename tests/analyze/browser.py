@@ -57,9 +57,10 @@ async def look(page: Path, width: int, *, dark: bool = False) -> Seen:
         await tab.call("Emulation.setDeviceMetricsOverride", **size)
         await tab.call("Page.navigate", url=page.as_uri())
         await tab.until("Page.loadEventFired")
+        picture = (await tab.call("Page.captureScreenshot", captureBeyondViewport=True))["data"]
         seen = Seen(
             width, await tab.value("document.documentElement.scrollWidth"), await tab.value(_OVERFLOWING),
-            await tab.value(_MARKS), base64.b64decode((await tab.call("Page.captureScreenshot", captureBeyondViewport=True))["data"]),
+            await tab.value(_MARKS), base64.b64decode(picture),
         )  # fmt: skip
         seen.messages, seen.requests = tab.messages, tab.requests
         return seen

@@ -1,4 +1,4 @@
-"""Logs of made-up chats with planted effects: real rows of the data set's schema, and labels from outside that say what became of them.
+"""Logs of made-up chats with planted effects: rows of the data set's schema, and labels from outside that say what became of them.
 
 Prompts are put together from parts that our own labels recognise, so what is planted goes through the whole of the library.
 """
@@ -56,8 +56,8 @@ def chats(count: int, plan: Plan, seed: int = 0) -> Iterator[tuple[dict[str, Any
         rating = 4.5 if drawn < plan.well * times else 1.5 if drawn > 1 - plan.badly else 3.0
         yield (
             {
-                "conversation_id": f"{seed:04x}{number:028x}", "model": rng.choice(MODELS), "language": "English", "redacted": False,
-                "conversation": _messages(rng, domain, has, number), "turn": 1, "openai_moderation": None,
+                "conversation_id": f"{seed:04x}{number:028x}", "model": rng.choice(MODELS), "language": "English",
+                "conversation": _messages(rng, domain, has, number), "turn": 1, "openai_moderation": None, "redacted": False,
             },
             {"conversation_id": f"{seed:04x}{number:028x}", "domain": domain, "rating": rating, "task": "text-generation"},
         )  # fmt: skip

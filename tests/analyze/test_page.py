@@ -17,7 +17,10 @@ from lmsys_store.records import Conversation
 from tests.analyze import browser
 from tests.analyze.chats import chat, labelled, random_chats
 
-HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)> </style></svg> javascript:alert(3) \u202e&#60;b&#62; ${7*7} {{7*7}}'
+HOSTILE = (
+    '"><script>alert(1)</script><img src=x onerror=alert(2)> </style></svg> javascript:alert(3) '
+    "\u202e&#60;b&#62; ${7*7} {{7*7}}"
+)
 EMPTY_TAGS = {"meta", "line", "rect"}
 
 

@@ -62,8 +62,10 @@ def test_what_fewer_than_five_prompts_share_is_not_shown() -> None:
 
 
 def test_examples_are_scrubbed() -> None:
-    prompts = [f"Send {number} roses to jo{number}@example.org or call +49 30 1234{number}567 key sk1a2b3c4d5e6f7a8b9c0d1e2f3a{number}"
-               for number in range(8)]  # fmt: skip
+    prompts = [
+        f"Send {at} roses to jo{at}@example.org or call +49 30 1234{at}567 key sk1a2b3c4d5e6f7a8b9c0d1e2f3a{at}"
+        for at in range(8)
+    ]
     report = report_of(labelled([chat(at, prompt, "Yes.") for at, prompt in enumerate(prompts)]))
     text = "".join(one.example + one.name for one in report.common_structures)
     assert text and not any(private in text for private in ("example.org", "1234", "sk1a"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read on import: a benchmark of local files contacts nobody
 
-from tests.bench import reading, remote, writing
+from tests.bench import analyzing, reading, remote, writing
 from tests.bench.data import Bench
 from tests.bench.measure import Line, table
 
@@ -27,6 +27,7 @@ FIGURES: dict[str, Callable[[Bench], list[Line]]] = {
     "memory": writing.memory,
     "size": writing.size,
     "remote": remote.remote,
+    "analyze": analyzing.analysis,
 }
 
 

@@ -15,7 +15,7 @@ def megabytes(task: str, source: str, store_path: Path) -> float:
 
 
 def work(task: str, source: str, store_path: Path) -> None:
-    """Import the library, sync the file to the store, stream from an address, or iterate the store."""
+    """Import the library, sync the file to the store, stream from an address, iterate the store, or analyze it."""
     from lmsys_store import AsyncStore, Settings
 
     address = source if task == "stream" else ""
@@ -30,6 +30,10 @@ def work(task: str, source: str, store_path: Path) -> None:
             elif task == "iterate":
                 async for chat in store.select():
                     assert chat.messages
+            elif task == "analyze":
+                from lmsys_store.analyze import Patterns
+
+                assert (await store.select(fallback="cache").fold(Patterns())).rows
 
     asyncio.run(run())
 
