@@ -120,7 +120,9 @@ def _pairs(seen: Observations, singles: Sequence[_Test], limit: int) -> Iterator
         for outcome, happened in seen.outcomes.items():
             first, second = (i, j) if strength[i, outcome] >= strength[j, outcome] else (j, i)
             among = seen.features[:, first]
-            tables = tables_of(seen.features[among][:, [second]], happened[among], seen.strata[among], len(seen.groups))
+            tables = tables_of(
+                seen.features[among, second][:, None], happened[among], seen.strata[among], len(seen.groups)
+            )
             yield _Test((seen.names[first], seen.names[second]), outcome, tables, pooled(tables), 0, among, second)
 
 
@@ -183,7 +185,7 @@ def _shows_among(seen: Observations, test: _Test, alike: Sequence[int]) -> bool:
     for at in alike:
         strata = strata * 2 + seen.features[:, at]
     rows = np.ones(len(strata), bool) if test.among is None else test.among
-    column = seen.features[rows][:, [test.column]]
+    column = seen.features[rows, test.column][:, None]
     again = pooled(tables_of(column, seen.outcomes[test.outcome][rows], strata[rows], len(seen.groups) << len(alike)))
     same_way = np.sign(again.log_odds[0]) == np.sign(test.pooled.log_odds[test.at])
     return bool(same_way and again.p[0] <= LEVEL and again.expected[0] >= EXPECTED)

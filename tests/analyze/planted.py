@@ -1,4 +1,4 @@
-"""Logs of made-up chats with planted effects: rows of the data set's schema, and labels from outside that say what became of them.
+"""Logs of made-up chats with planted effects: rows of the data set's schema, and labels that say what became of them.
 
 Prompts are put together from parts that our own labels recognise, so what is planted goes through the whole of the library.
 """
