@@ -1,4 +1,4 @@
-"""Folds over a query's stored rows, in this process or in several: each of them reads ranges of rows through a store of its own.
+"""Folds over a query's stored rows in several processes: each of them reads ranges of rows through a store of its own.
 
 What crosses to another process is a path, a query, a range of row indexes and a fresh analyzer; what comes back is the analyzer
 with its rows. The hazard: processes are spawned, so a program that asks for them needs its ``if __name__ == "__main__":``.
@@ -72,9 +72,12 @@ async def fold_in_processes(analyzer: A, parts: Sequence[Part], processes: int) 
 def _merged(analyzer: A, fresh: bytes, parts: Sequence[Part], processes: int) -> None:
     # Each process folds every so-manieth part and answers once: what it sends back costs as much as folding thousands of rows.
     shares = [share for at in range(processes) if (share := parts[at::processes])]
-    with ProcessPoolExecutor(max(len(shares), 1), mp_context=get_context("spawn")) as pool:
-        pending: list[Future[A]] = [pool.submit(_folded, fresh, share) for share in shares]
+    if not shares:
+        return
+    with ProcessPoolExecutor(max(len(shares) - 1, 1), mp_context=get_context("spawn")) as pool:
+        pending: list[Future[A]] = [pool.submit(_folded, fresh, share) for share in shares[1:]]
         try:
+            analyzer.merge(_folded(fresh, shares[0]))  # this process is one of them, and need not be started
             for future in pending:
                 analyzer.merge(future.result())
         finally:
@@ -83,7 +86,7 @@ def _merged(analyzer: A, fresh: bytes, parts: Sequence[Part], processes: int) ->
 
 
 def _folded(fresh: bytes, parts: Sequence[Part]) -> Any:
-    """In a process of its own: the analyzer with the rows of some parts."""
+    """The analyzer with the rows of some parts, read in a loop of its own; in another process, or in a thread of this one."""
     analyzer: Analyzer[Any] = pickle.loads(fresh)  # what our own parent process pickled
     asyncio.run(_read(analyzer, parts))
     return analyzer

@@ -169,6 +169,7 @@ _ASKED_FOR: Final = re.compile(
 )
 _SENTENCES: Final = re.compile(r"[^.!?。！？\n]+[.!?。！？]*")
 _TOLD: Final = 3
+_SENTENCE: Final = 300
 
 
 def question_kind(prompt: str) -> str:
@@ -186,7 +187,7 @@ def question_kind(prompt: str) -> str:
     if first is not None:
         return first
     last = [one.strip() for one in _SENTENCES.findall(prompt[-_TAIL:])][-_TOLD:]
-    for sentence in (*sentences[1:_TOLD], *reversed(last)):
+    for sentence in dict.fromkeys((*sentences[1:_TOLD], *reversed(last if len(sentences) > 1 or len(head) > _PASTED else ()))):
         kind = _asked(sentence)
         if kind is not None and (kind != "yes-no" or sentence.endswith(("?", "？"))):
             return kind
@@ -195,7 +196,7 @@ def question_kind(prompt: str) -> str:
 
 def _asked(sentence: str) -> str | None:
     """What one sentence asks; None where it asks for nothing."""
-    bare = _ASKED_FOR.sub("", _LED_UP.sub("", sentence, count=1), count=1)
+    bare = _ASKED_FOR.sub("", _LED_UP.sub("", sentence[:_SENTENCE], count=1), count=1)
     found = _FIRST_WORDS.ids(bare)
     if found:
         return next(kind for kind in _ORDER if kind in found)
