@@ -265,7 +265,7 @@ class AsyncStore:
             on_progress: called in the store's event loop with a Progress, at most ten times a second.
             wait: seconds to wait for another sync of this store.
             after: called with this store, one after the other, once the rows are stored: to make anew what was made of them,
-                as ``lmsys_store.insights.keep_analyses`` does.
+                as ``lmsys_store.insights.keep_analyses`` does. What they raise is raised; the rows stay stored.
 
         Raises:
             StoreLockedError: another sync holds the store.

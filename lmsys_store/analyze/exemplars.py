@@ -11,6 +11,8 @@ from lmsys_store.analyze.evidence import Exemplar
 KEPT: Final = 40
 _SHORTEST, _LONGEST = 20, 1000
 """Characters: what is shorter shows nothing, what is longer is no example to paste."""
+_LEAST_RATING: Final = 3.0
+"""What has evidence against it is no example, however few there are."""
 _PERSONAL: Final = re.compile(
     r"NAME_\d|\S@\S+\.\w|https?://|www\.|\+?\d[\d ()./-]{6,}\d|\b(?:\d{1,3}\.){3}\d{1,3}\b|\b(?=\w*\d)\w{24,}\b"
 )
@@ -28,7 +30,7 @@ class Exemplars:
         """Some rows."""
         confidence = np.array([one.rating_confidence or 0.0 for one in columns.labels])
         lengths = np.array([len(prompt) for prompt in columns.prompts])
-        usable = columns.labelled & (lengths >= _SHORTEST) & (lengths <= _LONGEST)
+        usable = (columns.rating >= _LEAST_RATING) & (lengths >= _SHORTEST) & (lengths <= _LONGEST)
         worst = self._worst()
         if worst is not None:
             usable &= -columns.rating <= worst[0]
@@ -38,7 +40,7 @@ class Exemplars:
             if (worst is not None and rank > worst) or (held is not None and held[0] <= rank):
                 continue
             chat, prompt = columns.chats[at], columns.prompts[at]
-            if chat.flagged or chat.redacted or _PERSONAL.search(prompt):
+            if chat.flagged or _PERSONAL.search(prompt):
                 continue
             labels = columns.labels[at]
             exemplar = Exemplar(

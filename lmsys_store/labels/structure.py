@@ -187,7 +187,9 @@ def question_kind(prompt: str) -> str:
     if first is not None:
         return first
     last = [one.strip() for one in _SENTENCES.findall(prompt[-_TAIL:])][-_TOLD:]
-    for sentence in dict.fromkeys((*sentences[1:_TOLD], *reversed(last if len(sentences) > 1 or len(head) > _PASTED else ()))):
+    for sentence in dict.fromkeys(
+        (*sentences[1:_TOLD], *reversed(last if len(sentences) > 1 or len(head) > _PASTED else ()))
+    ):
         kind = _asked(sentence)
         if kind is not None and (kind != "yes-no" or sentence.endswith(("?", "？"))):
             return kind

@@ -79,7 +79,7 @@ def test_exemplars_are_the_best_rated_and_word_for_word() -> None:
     ]
     found = report_of(rated)
     assert [one.prompt for one in found.exemplars] == [
-        f"Tell a tale of {word} and its keeper" for word in ("an owl", "a lynx", "a fox", "a carp")
+        f"Tell a tale of {word} and its keeper" for word in ("an owl", "a lynx", "a fox")
     ]
     assert found.exemplars[0].evidence == "rated 4.6, basis user; these rows"
     flagged = [
