@@ -22,7 +22,7 @@ def events_needed(tests: int) -> int:
     Schoenfeld's formula (1981), at a level divided by the number of tests.
 
     >>> events_needed(1)
-    299
+    298
     """
     quantiles = normal_quantile(1 - LEVEL / max(tests, 1) / 2) + normal_quantile(_POWER)
     return round(quantiles**2 / (_PREVALENCE * (1 - _PREVALENCE) * log(_RATIO) ** 2))

@@ -5,6 +5,7 @@ alone, ``c`` with the outcome alone, ``d`` with neither. Strata without contrast
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from types import ModuleType
 from typing import Any, Final
 
@@ -100,9 +101,9 @@ class Pooled:
     held: NDArray[np.int64]
     """How many of them point the way of the whole."""
 
-    def interval(self, level: float | Floats = LEVEL) -> tuple[Floats, Floats]:
+    def interval(self, level: float = LEVEL) -> tuple[Floats, Floats]:
         """The odds ratio's interval that misses the truth at most so often."""
-        half = _stats().norm.isf(np.asarray(level) / 2) * self.error
+        half = normal_quantile(1 - level / 2) * self.error
         return np.exp(self.log_odds - half), np.exp(self.log_odds + half)
 
 
@@ -187,6 +188,7 @@ def share_interval(count: int, rows: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
+@lru_cache(maxsize=256)
 def normal_quantile(share: float) -> float:
     """Below which value this share of a standard normal lies."""
     return float(_stats().norm.ppf(share))
