@@ -8,7 +8,7 @@ import asyncio
 import pickle
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -27,7 +27,7 @@ from lmsys_store.storage.reader import Reader, StoreState
 A = TypeVar("A", bound=Analyzer[Any])
 PAGE: Final = 1000
 _PARTS_A_PROCESS: Final = 4
-"""Rows of a query lie unevenly: a process that is done with its part takes another."""
+"""Rows of a query lie unevenly: each process has ranges from all over the split."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,23 @@ class Part:
     stop: int
     bound: int
     generation: int
+    with_moderation: bool = False
+
+    @classmethod
+    def of(cls, path: Path, query: Query, state: StoreState, span: tuple[int, int]) -> "Part":
+        """All of a query's rows, between two row indexes."""
+        return cls(path, query, *span, state.seq, state.generation)
+
+    def cut(self, processes: int) -> "list[Part]":
+        """The same in ranges for so many processes."""
+        size = max(PAGE, -(-(self.stop - self.start) // (processes * _PARTS_A_PROCESS)))
+        starts = range(self.start, self.stop, size)
+        return [replace(self, start=at, stop=min(at + size, self.stop)) for at in starts]
 
     @property
     def rows(self) -> Query:
         """The query of this range alone."""
         return self.query.where(fields.row_index.between(self.start, self.stop - 1))
-
-
-def parts_of(path: Path, query: Query, state: StoreState, span: tuple[int, int], processes: int) -> list[Part]:
-    """A query's rows between two row indexes, cut into ranges for so many processes."""
-    start, stop = span
-    size = max(PAGE, -(-(stop - start) // (processes * _PARTS_A_PROCESS)))
-    return [Part(path, query, at, min(at + size, stop), state.seq, state.generation) for at in range(start, stop, size)]
 
 
 async def fold_in_processes(analyzer: A, parts: Sequence[Part], processes: int) -> None:
@@ -107,7 +112,7 @@ async def _read(analyzer: Analyzer[Any], parts: Sequence[Part]) -> None:
 
 
 async def _read_part(analyzer: Analyzer[Any], part: Part, reader: Reader, state: StoreState) -> None:
-    statement, last = reader.select(part.rows, state=state, with_moderation=False), part.start - 1
+    statement, last = reader.select(part.rows, state=state, with_moderation=part.with_moderation), part.start - 1
     while True:
         rows, generation = await reader.page(statement, last, part.bound, PAGE)
         if generation != part.generation:

@@ -283,9 +283,14 @@ class ResultsBase:
         """
         if processes < 1:
             raise QueryError(f"processes needs a number from 1 on, not {processes!r}")
-        if self.selection != replace(self.selection, limit=None, position=None):
+        asked = self.selection
+        whole = Selection(
+            asked.query, asked.fallback, asked.deadline, with_moderation=asked.with_moderation,
+            require_complete=asked.require_complete,
+        )  # fmt: skip
+        if asked != whole:
             raise QueryError(
-                "several processes fold whole queries only: leave out limit and resume, or use processes=1"
+                "several processes fold whole queries only: leave out what orders or picks rows, and resume, or use processes=1"
             )
 
     @property
@@ -357,7 +362,8 @@ class AsyncResults(ResultsBase):
 
         Args:
             analyzer: such as ``lmsys_store.analyze.Patterns()``.
-            processes: how many to share the work, each reading rows of its own; what the store lacks is fetched first.
+            processes: how many to share the work, this one included, each reading rows of its own; what the store lacks is
+                fetched first. ``origins`` then counts nothing. Programs need their ``if __name__ == "__main__":``.
 
         Raises:
             QueryError: several processes, and a limit or a token: they cannot tell which rows come first.
@@ -373,7 +379,8 @@ class AsyncResults(ResultsBase):
         reader = self._access.reader
         state = await reader.state()
         if state is not None and not seeds:
-            parts = folding.parts_of(reader.path, self.query, state, await reader.span(), processes)
+            whole = folding.Part.of(reader.path, self.selection.query, state, await reader.span())
+            parts = replace(whole, with_moderation=self.selection.with_moderation).cut(processes)
             await folding.fold_in_processes(analyzer, parts, processes)
         return await to_thread.run_sync(analyzer.result)
 

@@ -66,6 +66,9 @@ class DrivenResults:
     def count(self) -> int:
         return self._runner.run(self._results.count())
 
+    def fold(self, analyzer: Any, **keywords: Any) -> Any:
+        return self._runner.run(self._results.fold(analyzer, **keywords))
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._results, name)
 
