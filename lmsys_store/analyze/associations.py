@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from lmsys_store.analyze.evidence import Association, Untested
 from lmsys_store.analyze.stratified import (
-    LEVEL,
     Floats,
     Pooled,
     Tables,
@@ -188,9 +187,10 @@ def _shows_among(seen: Observations, test: _Test, alike: Sequence[int]) -> bool:
     column = seen.features[rows, test.column][:, None]
     again = pooled(tables_of(column, seen.outcomes[test.outcome][rows], strata[rows], len(seen.groups) << len(alike)))
     same_way = np.sign(again.log_odds[0]) == np.sign(test.pooled.log_odds[test.at])
-    return bool(same_way and again.p[0] <= LEVEL and again.expected[0] >= EXPECTED)
+    return bool(same_way and again.p[0] <= _ALIKE_LEVEL and again.expected[0] >= EXPECTED)
 
 
+_ALIKE_LEVEL: Final = 0.01
 _ALIKE: Final = 3
 """In how many features prompts are held alike at most: more would leave too few of each."""
 

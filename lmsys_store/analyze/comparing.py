@@ -153,7 +153,8 @@ def _shares(one: PatternReport, other: PatternReport) -> tuple[ShareDifference, 
         for value in sorted({*mine, *theirs}):
             share, other_share = mine.get(value, 0) / max(one.rows, 1), theirs.get(value, 0) / max(other.rows, 1)
             found.append(ShareDifference(name=words(value), share=share, other_share=other_share))
-    told = [pair for pair in found if abs(pair.difference) >= _LEAST_SHARE]
+    # All of one and none of the other is what was asked for, not what was found.
+    told = [pair for pair in found if _LEAST_SHARE <= abs(pair.difference) < 1]
     return tuple(sorted(told, key=lambda pair: (-abs(pair.difference), pair.name))[:_SHARES])
 
 
