@@ -31,6 +31,7 @@ stress: $(VENV)/test ## random operations against a model; ARGS="--seconds 600 -
 
 labels: $(VENV)/labels ## train the word tables, their worth printed first; ARGS="--labels FOLDER" names labelled prompts
 	$(BIN)/python -m training.refusals $(ARGS)
+	$(BIN)/python -m training.feedback $(ARGS)
 	$(BIN)/python -m training.domains --exams 60 $(ARGS)
 
 migration: $(VENV)/base ## a new migration: make migration name="add a table"

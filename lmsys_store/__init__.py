@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lmsys_store import errors as errors
     from lmsys_store.blocking import Results as Results
     from lmsys_store.blocking import Store as Store
+    from lmsys_store.funnel import Funnel as Funnel
     from lmsys_store.ingest import Progress as Progress
     from lmsys_store.ingest import SyncReport as SyncReport
     from lmsys_store.phases import MockRowsWarning as MockRowsWarning
@@ -35,6 +36,7 @@ _HOMES = {
     "AsyncStore": "store",
     "Conversation": "records",
     "Filters": "query",
+    "Funnel": "funnel",
     "Labels": "records",
     "Message": "records",
     "MockRowsWarning": "phases",
@@ -56,6 +58,7 @@ __all__ = (
     "AsyncStore",
     "Conversation",
     "Filters",
+    "Funnel",
     "Labels",
     "Message",
     "MockRowsWarning",

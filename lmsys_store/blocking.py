@@ -24,6 +24,7 @@ from lmsys_store.expressions import Expression
 from lmsys_store.folds import Analyzer
 from lmsys_store.ingest import SyncReport
 from lmsys_store.labelling import OnRelabelled, RelabelReport
+from lmsys_store.operations import Operations
 from lmsys_store.query import Filters, Query
 from lmsys_store.records import Conversation
 from lmsys_store.reports import Explanation, StoreStatus
@@ -175,12 +176,13 @@ class Store:
         deadline: float | None = None,
         moderation: bool = False,
         require_complete: bool = False,
+        follow: bool = False,
         **filters: Unpack[Filters],
     ) -> "Results":
         """The rows of a query, lazily; see :meth:`AsyncStore.select`."""
         results = self._async.select(
             query, *conditions, resume=resume, fallback=fallback, deadline=deadline, moderation=moderation,
-            require_complete=require_complete, **filters,
+            require_complete=require_complete, follow=follow, **filters,
         )  # fmt: skip
         return Results(results, self._call)
 
@@ -307,9 +309,8 @@ class Results(ResultsBase):
         self._results = results
         self._call = call
 
-    def limit(self, number: int) -> "Results":
-        """The first ``number`` rows."""
-        return Results(self._results.limit(number), self._call)
+    def _with(self, operations: Operations) -> Self:
+        return type(self)(self._results._with(operations), self._call)
 
     def _begin(self) -> Iteration:
         self._iteration = self._results.begin()

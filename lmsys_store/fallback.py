@@ -13,13 +13,13 @@ from lmsys_store.phases import (
     Access,
     Batch,
     MockPhase,
-    PhaseName,
     RemotePhase,
     Request,
     Start,
     StoredPhase,
     seed_conversations,
 )
+from lmsys_store.position import PhaseName
 from lmsys_store.query import Query
 from lmsys_store.records import Origin
 from lmsys_store.storage.reader import Predicate, Reader, StoreState
@@ -38,6 +38,7 @@ class Chain:
         self.state: StoreState | None = None
         """The store as the select sees it: ``seq`` is its bound."""
         self.phase: PhaseName = start.phase
+        self.floor = start.floor
         self.notes: list[str] = list(access.notes)
         self.complete: bool | None = None
         self.all_kept = True
@@ -70,7 +71,7 @@ class Chain:
         if self.state is not None:
             self.notes += await reader.unknown_values(self._request.query)
             if start.phase == "cache" and stored_rows:
-                self._phase = StoredPhase(self._access, self._request, self.state, start.last)
+                self._phase = StoredPhase(self._access, self._request, self.state, start)
                 return
         await self._leave_store()
 
@@ -82,7 +83,9 @@ class Chain:
             except RemoteError as error:
                 self._fail(error)
                 batch = None
-            if isinstance(self._phase, RemotePhase):
+            if isinstance(self._phase, StoredPhase):
+                self.state, self.floor = self._phase.state, self._phase.floor
+            elif isinstance(self._phase, RemotePhase):
                 self.state, self.all_kept = self._phase.state or self.state, self._phase.all_kept
             if batch is not None:
                 self._found_real = self._found_real or batch.origin is not Origin.MOCK
@@ -130,7 +133,7 @@ class Chain:
     async def _take_seeds(self, why: str) -> None:
         self.phase, self.complete = "mock", False
         last = self._start.last if self._start.phase == "mock" else -1
-        self._phase = MockPhase(await seed_conversations(self._access.label), self._request.query, last, why)
+        self._phase = MockPhase(await seed_conversations(self._access.label), self._request.wanted, last, why)
 
     def _fail(self, error: RemoteError) -> None:
         self._failure = error

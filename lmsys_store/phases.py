@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from lmsys_store import ingest, intervals
 from lmsys_store.errors import (
@@ -22,6 +22,8 @@ from lmsys_store.errors import (
 )
 from lmsys_store.ingest import Label
 from lmsys_store.intervals import Interval
+from lmsys_store.parts import Part
+from lmsys_store.position import PhaseName
 from lmsys_store.query import Query, fields
 from lmsys_store.records import Conversation, Origin
 from lmsys_store.remote import Remote
@@ -38,7 +40,6 @@ from lmsys_store.tally import Tally, tally_of
 if TYPE_CHECKING:
     from lmsys_store.sources.viewer import ViewerSource
 
-PhaseName = Literal["cache", "remote", "mock"]
 _NOT_KEPT: Final = "rows of the remote were not kept"
 
 
@@ -61,7 +62,8 @@ class Batch:
 NO_ROWS: Final = Batch((), Origin.CACHE, lambda entry: entry, lambda entry: -1)
 
 
-def _decoded(chats: Sequence[Conversation], origin: Origin, offset: int = 0) -> Batch:
+def decoded(chats: Sequence[Conversation], origin: Origin, offset: int = 0) -> Batch:
+    """A batch of rows that are conversations already."""
     return Batch(chats, origin, lambda chat: chat, lambda chat: chat.row_index, offset)
 
 
@@ -84,6 +86,15 @@ class Request:
     fallback: Fallback
     deadline: float | None = None
     with_moderation: bool = False
+    part: Part | None = None
+    """Which of the query's rows to give; all of them are looked for, and kept."""
+    follow: bool = False
+    """Also give what the store gets while it is read."""
+
+    @property
+    def wanted(self) -> Query:
+        """The rows to give."""
+        return self.query if self.part is None else self.query.where(self.part)
 
 
 @dataclass(frozen=True)
@@ -96,28 +107,47 @@ class Start:
     last: int = -1
     offset: int = 0
     found_real: bool = False
+    floor: int = -1
 
 
 class StoredPhase:
-    """Rows of the store, ascending, as of the chain's start."""
+    """Rows of the store, ascending, as of the chain's start; where it follows, then those stored since, and again."""
 
-    def __init__(self, access: Access, request: Request, state: StoreState, last: int) -> None:
+    def __init__(self, access: Access, request: Request, state: StoreState, start: Start) -> None:
         self._reader = access.reader
-        self._state = state
-        self._last = last
+        self.state = state
+        self.floor = start.floor
+        """What was stored until this ``seq`` was given before."""
+        self._last = start.last
         self._origin = state.origin
+        self._follow = request.follow
         self._statement: PageStatement = access.reader.select(
-            request.query, state=state, with_moderation=request.with_moderation
+            request.wanted, state=state, with_moderation=request.with_moderation, after_floor=request.follow
         )
 
     async def next(self, size: int) -> Batch | None:
-        rows, generation = await self._reader.page(self._statement, self._last, self._state.seq, size)
-        if generation != self._state.generation:
-            raise StoreRestartedError("the store was emptied and is being filled anew; start the loop again")
+        rows = await self._page(size)
+        while not rows and self._follow:
+            now = await self._reader.state()
+            if now is None or now.seq <= self.state.seq:
+                break
+            self.floor, self.state, self._last = self.state.seq, replace(self.state, seq=now.seq), -1
+            rows = await self._page(size)
         if not rows:
             return None
         self._last, origin = rows[-1][0], self._origin
         return Batch(rows, origin, lambda row: conversation_of(row, origin), lambda row: int(row[0]))
+
+    async def _page(self, size: int) -> Sequence[Any]:
+        rows, generation = await self._reader.page(self._statement, self._last, self.state.seq, size, self.floor)
+        refuse_restarted(generation, self.state)
+        return rows
+
+
+def refuse_restarted(generation: int, state: StoreState) -> None:
+    """Raise StoreRestartedError where the store is no longer the one that the iteration began with."""
+    if generation != state.generation:
+        raise StoreRestartedError("the store was emptied and is being filled anew; start the loop again")
 
 
 @dataclass
@@ -242,7 +272,7 @@ class RemotePhase:
         self._matches, self._last_match = found.total, max([self._last_match, *(at for at, _ in found.rows)])
         if self._offset >= found.total or not found.rows:
             self._ended, self.complete = True, self._whole and self._offset >= found.total
-        return _decoded(chats, Origin.REMOTE, found.offset)
+        return decoded(chats, Origin.REMOTE, found.offset)
 
     # ----------------------------------------------------------------------------------------------------- by scan
 
@@ -273,7 +303,7 @@ class RemotePhase:
         delivered = sum(page.stop - page.start for page in pages)
         self._whole = self._whole and delivered == min(span.stop, source.total_rows or span.stop) - span.start
         self._after = span.stop - 1
-        return _decoded(chats, Origin.REMOTE)
+        return decoded(chats, Origin.REMOTE)
 
     async def _next_span(self, source: "ViewerSource") -> Interval | None:
         if self._gaps is None:
@@ -305,12 +335,12 @@ class RemotePhase:
         reader, request = self.access.reader, self.request
         state = await reader.state()
         assert state is not None
-        query = request.query.where(fields.row_index.between(span.start, span.stop - 1))
+        query = request.wanted.where(fields.row_index.between(span.start, span.stop - 1))
         statement = reader.select(query, state=state, with_moderation=request.with_moderation)
         rows, _ = await reader.page(statement, -1, intervals.UNKNOWN_END, span.stop - span.start)
         known = await reader.held([row[0] for row in rows], self._bound)
         chats = [conversation_of(row, state.origin) for row in rows if row[0] not in known]
-        return _decoded(chats, state.origin)
+        return decoded(chats, state.origin)
 
     # -------------------------------------------------------------------------------------------------- keep, match
 
@@ -350,7 +380,7 @@ class RemotePhase:
         later = [row for row in checked if row.row_index > self._after]
         known = await self.access.reader.held([row.row_index for row in later], self._bound)
         chats = (row.conversation(Origin.REMOTE, with_moderation=self.request.with_moderation) for row in later)
-        return [chat for chat in chats if chat.row_index not in known and self.request.query.matches(chat)]
+        return [chat for chat in chats if chat.row_index not in known and self.request.wanted.matches(chat)]
 
 
 class MockPhase:
@@ -370,7 +400,7 @@ class MockPhase:
             MockRowsWarning,
             stacklevel=2,
         )
-        return _decoded(chats, Origin.MOCK)
+        return decoded(chats, Origin.MOCK)
 
 
 async def seed_conversations(label: Label) -> list[Conversation]:

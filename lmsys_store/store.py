@@ -23,6 +23,7 @@ from lmsys_store.labelling import (
     label_file,
     relabel,
 )
+from lmsys_store.operations import Operations
 from lmsys_store.phases import Access
 from lmsys_store.query import Filters, Query
 from lmsys_store.records import Conversation
@@ -144,6 +145,7 @@ class AsyncStore:
         deadline: float | None = None,
         moderation: bool = False,
         require_complete: bool = False,
+        follow: bool = False,
         **filters: Unpack[Filters],
     ) -> AsyncResults:
         """The rows of a query, lazily: the store's in row order, then what it lacks; nothing is read before they are iterated.
@@ -158,6 +160,8 @@ class AsyncStore:
             deadline: seconds to spend on the remote at most, waits included; then the iteration ends with what there is.
             moderation: load the per-message moderation too.
             require_complete: raise IncompleteResultError instead of ending, if rows may be missing.
+            follow: at the end of the stored rows also give those that were stored meanwhile, in row order again, and so on until
+                none are new. It does not wait for a sync: once it has ended, its token goes on with what came since.
             filters: the keywords of :meth:`Query.of`.
 
         Raises:
@@ -167,8 +171,8 @@ class AsyncStore:
         whole = _whole(query, conditions, filters)
         position = None if resume is None else Position.of_token(resume)
         selection = Selection(
-            whole, self._fallback(fallback), deadline, with_moderation=moderation, require_complete=require_complete,
-            position=position,
+            whole, self._fallback(fallback), deadline, Operations(follow=follow), with_moderation=moderation,
+            require_complete=require_complete, position=position,
         )  # fmt: skip
         return AsyncResults(selection, self._access)
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lmsys_store import ingest, intervals
 from lmsys_store.errors import DatasetMismatchError, QueryError
@@ -15,10 +15,14 @@ from lmsys_store.intervals import Interval
 from lmsys_store.query import Query
 from lmsys_store.remote import Remote
 from lmsys_store.sources.base import REMOTE_ROWS, Source
-from lmsys_store.sources.where import remote_part
+from lmsys_store.sources.matching import MatchingFiles
+from lmsys_store.sources.where import RemotePart, remote_part
 from lmsys_store.storage.reader import EMPTYING, Reader, StoreState
 from lmsys_store.storage.writer import Writer
 from lmsys_store.tally import tally_of
+
+if TYPE_CHECKING:
+    from lmsys_store.sources.viewer import ViewerSource
 
 MANY_PAGED_ROWS: Final = 50_000
 """From so many rows on the data set's files are the quicker way."""
@@ -99,7 +103,7 @@ class SyncJob:
         return await self.of_source(source)
 
     async def of_matches(self, query: Query) -> SyncReport:
-        """Sync the rows of a query through the remote's filter."""
+        """Sync the rows of a query through the remote's filter, or from the Hub's own cache of it."""
         part = remote_part(query.expression)
         if not part:
             raise QueryError(
@@ -113,13 +117,13 @@ class SyncJob:
             held = await tally_of(self.reader, part.expression, part.where, "")
             if held.covers(self.limit):
                 return SyncReport(0, 0, held.done_rows, 0, 0.0, 0, 0, True)
-        source = await self.remote.open(state, Interval(0, 1), any_revision=self.restart)
+        source = await self._filtering(state, part)
         try:
             if Query(part.expression).digest != query.digest:
                 source.notes.append(f"fetched by what the remote can filter: {Query(part.expression)}")
             tally = await tally_of(self.reader, part.expression, part.where, source.name)
             if not tally.covers(self.limit):
-                total = intervals.earliest((await source.some_matches(part.where, 0, length=0)).total, self.limit)
+                total = intervals.earliest(await source.match_count(part.where), self.limit)
                 await self._tell(source, max(total - tally.done_rows, 0), tally.done_rows, filtered=True)
             if self.dry_run:
                 return self._nothing_done(source, tally.covers(self.limit))
@@ -137,6 +141,12 @@ class SyncJob:
             )
         finally:
             await source.aclose()
+
+    async def _filtering(self, state: StoreState | None, part: RemotePart) -> "ViewerSource | MatchingFiles":
+        cached = await self.remote.cached_files(state, any_revision=self.restart)
+        if cached is not None:
+            return MatchingFiles(cached, Query(part.expression))
+        return await self.remote.open(state, Interval(0, 1), any_revision=self.restart)
 
     async def _missing(self, state: StoreState | None, limit: int | None = None) -> list[Interval]:
         """What is missing of the first ``limit`` rows, as far as the store knows the split's size."""

@@ -16,8 +16,9 @@ from typing import Final
 from rapidfuzz import fuzz
 from rensa import RMinHash
 
-from lmsys_store.labels.keys import plain_words, prompt_key
+from lmsys_store.labels.keys import family_key, plain_words, prompt_key
 from lmsys_store.labels.likeness import word_exchanged
+from lmsys_store.parts import Split, split_of
 from lmsys_store.records import Conversation
 
 SAME: Final = 88.0
@@ -49,12 +50,14 @@ class DuplicateGroup:
 @dataclass(frozen=True)
 class DuplicateReport:
     """What was found among ``rows`` rows: ``prompts`` after exact duplicates, ``groups`` after near ones (one row is a group
-    too), and the ``largest`` groups of several rows."""
+    too), and the ``largest`` groups of several rows. Of the ``pairs`` of rows in one group, ``straddling`` lie in two splits."""
 
     rows: int
     prompts: int
     groups: int
     largest: tuple[DuplicateGroup, ...]
+    pairs: int = 0
+    straddling: int = 0
 
 
 def near_duplicates(chats: Iterable[Conversation], *, largest: int = 20) -> DuplicateReport:
@@ -72,7 +75,8 @@ def near_duplicates(chats: Iterable[Conversation], *, largest: int = 20) -> Dupl
         rows, prompts, groups = (
             scratch.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("member", "key", "first")
         )
-        return DuplicateReport(rows, prompts, groups, tuple(_largest(scratch, largest)))
+        pairs, together = _pairs(scratch, "place"), _pairs(scratch, "place, split")
+        return DuplicateReport(rows, prompts, groups, tuple(_largest(scratch, largest)), pairs, pairs - together)
 
 
 _SCRATCH: Final = """
@@ -81,7 +85,7 @@ _SCRATCH: Final = """
     CREATE TABLE key (key INTEGER PRIMARY KEY, place INTEGER);
     CREATE TABLE first (place INTEGER PRIMARY KEY, key INTEGER, plain TEXT, prompt TEXT);
     CREATE TABLE band (band INTEGER, place INTEGER, PRIMARY KEY (band, place)) WITHOUT ROWID;
-    CREATE TABLE member (row_index INTEGER, place INTEGER, key INTEGER);
+    CREATE TABLE member (row_index INTEGER, split TEXT, place INTEGER, key INTEGER);
 """
 
 
@@ -97,8 +101,21 @@ def _add(scratch: sqlite3.Connection, page: Sequence[Conversation]) -> None:
         if place is None:
             place = _opened(scratch, key, text, _storable(prompt), bands)
         scratch.execute("INSERT INTO key VALUES (?, ?)", (key, place))
-    members = [(chat.row_index, key) for chat, key in zip(page, keys, strict=True)]
-    scratch.executemany("INSERT INTO member SELECT ?, place, key FROM key WHERE key = ?", members)
+    members = [(chat.row_index, _split(chat), key) for chat, key in zip(page, keys, strict=True)]
+    scratch.executemany("INSERT INTO member SELECT ?, ?, place, key FROM key WHERE key = ?", members)
+
+
+def _split(chat: Conversation) -> Split:
+    """The split of a row; records built by hand have no labels yet."""
+    family = chat.labels.family
+    return split_of(family_key(chat.first_prompt) if family is None else family, chat.row_index)
+
+
+def _pairs(scratch: sqlite3.Connection, together: str) -> int:
+    """How many pairs of rows have these columns in common."""
+    counts = f"SELECT count(*) AS number FROM member GROUP BY {together}"
+    pairs: int = scratch.execute(f"SELECT coalesce(sum(number * (number - 1) / 2), 0) FROM ({counts})").fetchone()[0]
+    return pairs
 
 
 def _plain(prompt: str) -> str:

@@ -22,10 +22,12 @@ from lmsys_store.cli.options import (
     open_store,
     with_filters,
 )
+from lmsys_store.cli.reading import PARTS, tell_next, told, with_operations
 from lmsys_store.settings import store_path
 
 if TYPE_CHECKING:
     from lmsys_store.blocking import Results
+    from lmsys_store.cli.reading import Operate
     from lmsys_store.reports import StoreStatus
     from lmsys_store.settings import Fallback
     from lmsys_store.storage.reader import Predicate
@@ -129,8 +131,10 @@ def _predicate(predicate: "Predicate") -> str:
 @app.command()
 @boundary
 @with_filters
+@with_operations()
 def query(
     filters: dict[str, Any],
+    operate: "Operate",
     store: StoreOption = None,
     limit: LimitOption = None,
     resume: ResumeOption = None,
@@ -147,23 +151,25 @@ def query(
     far = _fallback(fallback)
     with open_store(store, far) as opened:
         selected = opened.select(resume=resume, fallback=far, deadline=deadline, **filters)
-        if json or output is not None:
-            results = _limited(selected, limit)
+        if output is not None:
+            results = operate(selected, limit)
             write_jsonl(results, output, force=force)
+        elif json:
+            results = operate(selected, limit)
+            with told(results) as rows:
+                write_jsonl(rows, None)
         else:
             shortened = limit is None and sys.stdout.isatty()
-            results = _limited(selected, ROWS_AT_A_TERMINAL if shortened else limit)
+            results = operate(selected, ROWS_AT_A_TERMINAL if shortened else limit)
             _list(results)
-            held = opened.select(fallback="cache", **filters)
+            held = operate(opened.select(fallback="cache", **filters))
             if shortened and (more := held.count() - ROWS_AT_A_TERMINAL) > 0:
                 display.note(f"{more:,} more: say --limit N, or pipe the output")
-    display.notes(results.notes)
+    display.notes((*results.notes, *results.funnel.notes))
+    if limit is not None:
+        tell_next(results)
     if set(results.origins) - {"cache"}:
         display.note(f"rows by origin: {_origins(results)}")
-
-
-def _limited(results: "Results", limit: int | None) -> "Results":
-    return results if limit is None else results.limit(limit)
 
 
 def _origins(results: "Results") -> str:
@@ -173,10 +179,11 @@ def _origins(results: "Results") -> str:
 def _list(results: "Results") -> None:
     from lmsys_store.cli import display
 
-    for number, chat in enumerate(results):
-        if number == 0:
-            typer.echo(display.list_header())
-        typer.echo(display.list_line(chat))
+    with told(results) as rows:
+        for number, chat in enumerate(rows):
+            if number == 0:
+                typer.echo(display.list_header())
+            typer.echo(display.list_line(chat))
     if not results.origins and not results.notes:
         display.note("no chat matches")
 
@@ -210,8 +217,10 @@ def show(
 @app.command()
 @boundary
 @with_filters
+@with_operations(*PARTS)
 def count(
     filters: dict[str, Any],
+    operate: "Operate",
     by: Annotated[str | None, typer.Option("--by", metavar="FIELD", help="Count each value of a field.")] = None,
     store: StoreOption = None,
     fallback: FallbackOption = None,
@@ -224,10 +233,12 @@ def count(
     far = _fallback(fallback)
     with open_store(store, far) as opened:
         if by is None:
-            results = opened.select(fallback=far, deadline=deadline, **filters)
+            results = operate(opened.select(fallback=far, deadline=deadline, **filters))
             number = results.count()
             display.notes(note for note in results.notes if "no row has" not in note)
             typer.echo(display.json_line({"count": number}) if json else str(number))
+        elif str(operate(opened.select()).selection.operations):
+            fail("--by counts all rows that match: leave out --distinct, --split and --shard", 2)
         else:
             found = opened.facet(by, fallback=far, deadline=deadline, **filters)
             if json:
@@ -251,8 +262,10 @@ def count(
 @app.command()
 @boundary
 @with_filters
+@with_operations()
 def export(
     filters: dict[str, Any],
+    operate: "Operate",
     format: Annotated[
         Literal["jsonl", "parquet"],
         typer.Option("--format", help="JSON Lines, or Parquet in the data set's own schema."),
@@ -278,14 +291,20 @@ def export(
     with open_store(store, far) as opened:
         moderation = format == "parquet" and not ids_only
         selected = opened.select(resume=resume, moderation=moderation, fallback=far, deadline=deadline, **filters)
-        results = _limited(selected, limit)
+        results = operate(selected, limit)
         if format == "parquet":
             assert output is not None
             written = writing.write_parquet(results.pages(), output, ids_only=ids_only, force=force)
-        else:
+        elif output is not None:
             written = writing.write_jsonl(results, output, ids_only=ids_only, force=force)
+        else:
+            with told(
+                results
+            ) as rows:  # of a file that an interruption leaves unwritten there is nothing to go on from
+                written = writing.write_jsonl(rows, None, ids_only=ids_only)
         licence = opened.status().licence
-    display.notes(results.notes)
+    display.notes((*results.notes, *results.funnel.notes))
+    tell_next(results)
     if output is not None:
         typer.echo(f"{written:,} rows written to {output}{f' ({_origins(results)})' if results.origins else ''}")
     if licence and not ids_only:

@@ -9,9 +9,11 @@ import typer
 
 from lmsys_store.cli import app, boundary, fail
 from lmsys_store.cli.options import JsonOption, StoreOption, by_id_or_row, open_store, with_filters
+from lmsys_store.cli.reading import with_operations
 
 if TYPE_CHECKING:
     from lmsys_store.blocking import Store
+    from lmsys_store.cli.reading import Operate
     from lmsys_store.labels.labeller import Explained
     from lmsys_store.labels.report import Agreement, LabelReport
     from lmsys_store.records import Conversation
@@ -36,9 +38,14 @@ def relabel(store: StoreOption = None, json: JsonOption = False) -> None:
 @app.command()
 @boundary
 @with_filters
+@with_operations("split", "shard")
 def duplicates(
     filters: dict[str, Any],
+    operate: "Operate",
     limit: Annotated[int, typer.Option("--limit", min=0, metavar="N", help="Name the N largest groups.")] = _ROWS,
+    across_splits: Annotated[
+        bool, typer.Option("--across-splits", help="Count the pairs that lie in two of train, dev and test.")
+    ] = False,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -47,7 +54,7 @@ def duplicates(
     from lmsys_store.cli import display
 
     with open_store(store) as opened:
-        results = opened.select(fallback="cache", **filters)
+        results = operate(opened.select(fallback="cache", **filters))
         found = near_duplicates(results, largest=limit)
         display.notes(results.notes)
     if json:
@@ -57,6 +64,9 @@ def duplicates(
         f"{found.rows:,} rows; {found.prompts:,} prompts differ in more than case, spaces and marks; "
         f"{found.groups:,} in more than small edits and politeness"
     )
+    if across_splits:
+        share = f" ({100 * found.straddling / found.pairs:.1f} %)" if found.pairs else ""
+        typer.echo(f"{found.straddling:,} of {found.pairs:,} pairs of near-duplicates lie in two splits{share}")
     rows = [
         (f"{one.rows:,}", f"{one.exact:,}", one.row_index, display.one_line(one.prompt, 80)) for one in found.largest
     ]

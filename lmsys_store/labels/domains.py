@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from lmsys_store.labels.linear import Scores, deciding_words, scores_of, shipped_table
-from lmsys_store.labels.patterns import Patterns
-from lmsys_store.labels.words import read_part, words_of
+from lmsys_store.labels.words import SUBJECTS, words_of
 from lmsys_store.vocabulary import DOMAINS, TASKS
 
 TABLE: Final = "words.json.z"
@@ -43,11 +42,11 @@ def text_of(prompts: Sequence[str]) -> str:
 
 def classify(chats: Sequence[Sequence[str]]) -> list[Classified]:
     """Domain, task and subject tags of conversations, each given as its prompts."""
-    texts = [text_of(prompts) for prompts in chats]
-    found = scores_of([words_of(text) for text in texts], shipped_table(TABLE))
+    features = [words_of(text_of(prompts)) for prompts in chats]
+    found = scores_of(features, shipped_table(TABLE))
     return [
-        Classified(*domain, *task, tuple(SUBJECTS.ids(read_part(text))))
-        for domain, task, text in zip(_choices(found["domain"]), _choices(found["task"]), texts, strict=True)
+        Classified(*domain, *task, tuple(tag for rule, tag in SUBJECTS.items() if rule in words))
+        for domain, task, words in zip(_choices(found["domain"]), _choices(found["task"]), features, strict=True)
     ]
 
 
@@ -68,73 +67,3 @@ def _choices(scores: Scores) -> list[tuple[str, float, str | None]]:
 
 DOMAIN_AND_TASK: Final = {"domain": DOMAINS, "task": TASKS}
 """The axes of the table."""
-
-SUBJECTS: Final = Patterns(
-    {
-        "marketing": [
-            r"\bmarket(?:ing|er|ers)\b",
-            r"\badvert(?:s|ise|isement|isements|ising|iser)?\b",
-            r"\bads?\b",
-            r"\bbrand(?:s|ing|ed)?\b",
-            r"\bslogans?\b",
-            r"\btag ?lines?\b",
-            r"\bcampaigns?\b",
-            r"\bSEO\b",
-            r"\bseo[- ]",
-            r"\bnewsletters?\b",
-            r"\blanding page",
-            r"\bsocial media\b",
-            r"\b(?:instagram|tiktok|linkedin|facebook|twitter) (?:post|caption|ad|bio|campaign|content)",
-            r"\bcaptions?\b",
-            r"\bhashtags?\b",
-            r"\bproduct (?:description|launch|name)",
-            r"\btarget (?:audience|group|customers?)\b",
-            r"\binfluencers?\b",
-            r"\bpromot(?:e|es|ion|ional|ing)\b",
-            r"\bcall to action\b",
-            r"\bcopywrit",
-            r"\bsales (?:copy|page|pitch|letter)",
-            r"\bcold (?:e-?mail|outreach)",
-            r"\bpress release",
-            r"\bclick[- ]?through\b",
-            r"\bconversion rates?\b",
-            r"\bfunnel\b",
-            r"\bunique selling\b",
-            r"\bUSP\b",
-            r"\bpersonas?\b",
-            r"\bgo[- ]to[- ]market\b",
-            r"\b(?:google|facebook|meta) ads\b",
-            r"\bkeywords?\b",
-            r"publicidad|mercadotecnia|campaña|eslogan|anuncio",
-            r"werbe|werbung|kampagne|zielgruppe",
-            r"publicit|campagne|slogan",
-            r"anúncio|campanha|divulga",
-            r"реклам|маркетинг|слоган|бренд",
-            r"营销|广告|推广|品牌|文案",
-        ],
-        "machine-learning": [
-            r"\b(?:machine|deep|reinforcement|transfer|supervised|unsupervised|federated|few-shot|zero-shot)[- ]learning\b",
-            r"\bneural net",
-            r"\b(?:py)?torch\b",
-            r"\btensorflow\b",
-            r"\bkeras\b",
-            r"\bsklearn\b",
-            r"\bscikit",
-            r"\bhugging ?face\b",
-            r"\bxgboost\b",
-            r"\b(?:llm|llms|gpt|bert|lstm|rnn|cnn|gan|gans|vae|yolo|lora|rag|rlhf|nlp|ml|svm|gpt-?\d\w*|resnet\w*|llama\w*|langchain|openai|mlops)\b",
-            r"\btransformers?\b",
-            r"\bembeddings?\b",
-            r"\bfine-?tun",
-            r"\bback ?prop",
-            r"\bgradient descent\b",
-            r"\bclassifiers?\b",
-            r"\b(?:train|training|trained) (?:a|an|the|my|our|this|your)? ?(?:\w+ )?(?:model|network|classifier|set|data|loop|loss)",
-            r"\b(?:loss function|learning rate|batch size|epochs?|overfit\w*|dropout|attention (?:layer|head|mechanism)|tokeni[sz]er|inference|diffusion)\b",
-            r"\b(?:computer vision|image (?:classification|segmentation)|object detection|speech recognition|vector (?:store|database|db)|chat ?bots?)\b",
-            r"\b(?:aprendizaje automático|aprendizado de máquina|maschinelles lernen|apprentissage automatique|машинн\w+ обучени\w+)",
-            r"机器学习|神经网络|深度学习|大模型",
-        ],
-    }
-)
-"""Words of two subjects that cut across the domains. Wide on purpose: a query asks for them together with a domain."""

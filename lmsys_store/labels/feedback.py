@@ -1,20 +1,24 @@
 """What a user's next message says about the reply before it: wrong, no good, asked again, unclear, thanks; or nothing.
 
+Words, patterns and what the message shares with prompt and reply are weighed together (``make labels`` trains the table).
 The hazard: a wish is not a complaint. "Shorter", "another one", "continue" and thanks in advance say nothing about the reply.
 """
 
 import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
-from lmsys_store.labels.likeness import word_exchanged
-from lmsys_store.labels.patterns import Found, Patterns, blanked
+from lmsys_store.labels.linear import Scores, scores_of, shipped_table
+from lmsys_store.labels.patterns import Found, Patterns, Places, blanked
+from lmsys_store.labels.rounds import Round
 from lmsys_store.search import tokens
 
 _HEAD: Final = 260
 _TAIL: Final = 120
 _SHORT: Final = 45
 """Below so many characters a complaint has no room to say what is wrong."""
-_COMPARED: Final = 600
+_SHORTEST_WISH: Final = 15
 
 _SAID: Final = Patterns(
     {
@@ -59,130 +63,125 @@ _GUARDS: Final = Patterns(
         "question": [r"\?\s*$"],
     }
 )  # fmt: skip
+_GOES_ON: Final = re.compile(r"[.!,;]\s")
 _QUOTED: Final = re.compile(r"[\"“„«][^\"”“»]{5,}[\"”“»]")
 _NARRATES: Final = frozenset('*"“„«—')
 """A message that begins so tells a story or plays a role."""
+_NUMBERS: Final = re.compile(r"[\d\s.,:;()-]+")
 _BARE_NO: Final = re.compile(r"\W*(?:no|nope|nah|nein|não|нет|不)\W*")
-_TERM: Final = re.compile(
-    r"\W*(?:and |so )?(?:what(?:'s|s| is| are| does)|who(?:'s| is| are)|meaning of|define|was ist|qué es|que es|o que é|c'est quoi|что такое)\b(.*)",
-    re.IGNORECASE,
-)
-_ORDER: Final = ("rephrase", "user_correction", "user_rejection", "clarification", "praise")
+TABLE: Final = "feedback.json.z"
+KINDS: Final = ("none", "rephrase", "user_correction", "user_rejection", "clarification", "praise")
+"""What a message may say of a reply; the first is nothing."""
+_SURE: Final = 0.5
+"""A kind with a lower score is no evidence: of two doubtful readings the one that says nothing is taken."""
+_WEIGHED: Final = 40
+"""Words of a message that are weighed: what is said of a reply is said at once."""
+_LENGTHS: Final = (1, 2, 4, 8, 16, 32)
+_MARKS: Final = {"?": "#?", "？": "#?", "!": "#!", ".": "#.", "…": "#…"}
 
 
-def feedback(earlier_prompt: str, reply: str, message: str) -> Found | None:
-    """What a message says about the reply before it, as far as words show.
+def feedback(rounds: Sequence[Round]) -> list[Found | None]:
+    """What messages say about the replies before them: of each round one thing, or None.
 
     The ids: ``user_correction`` (what is wrong or should be), ``user_rejection`` (no good, without saying why), ``rephrase``
     (the same asked in other words), ``resend`` (in the same), ``clarification`` (about the reply itself), ``praise`` (thanks,
     approval, success), ``user_builds_on`` (goes on from the reply; weak, and no feedback).
 
-    >>> feedback("Capital of Australia?", "Sydney.", "no, that's wrong. it is Canberra")
-    Found(id='user_correction', start=4, end=16)
+    >>> feedback([Round("Capital of Australia?", "Sydney.", "no, that's wrong. it is Canberra")])
+    [Found(id='user_correction', start=4, end=16)]
     """
-    stripped = message.strip()
-    if not stripped:
+    found = [_plain(one) for one in rounds]
+    doubtful = [at for at, one in enumerate(found) if one is None]
+    if doubtful:
+        places = [said_in(rounds[at].message) for at in doubtful]
+        words = [feedback_words(rounds[at], said) for at, said in zip(doubtful, places, strict=True)]
+        kinds = _chosen(scores_of(words, shipped_table(TABLE))["feedback"])
+        for at, said, kind in zip(doubtful, places, kinds, strict=True):
+            kind = kind or _plainly_said(said)
+            found[at] = _builds_on(rounds[at]) if kind is None else _placed(kind, said, rounds[at].message)
+    return [None if one is None or one.id == "none" else one for one in found]
+
+
+def _plain(asked: Round) -> Found | None:
+    """What needs no weighing; None where it does."""
+    if not asked.stripped or asked.stripped[0] in _NARRATES:
+        return Found("none", 0, 0)
+    if asked.is_resent():
+        return Found("resend", 0, len(asked.message))
+    answers = asked.reply_asks and _BARE_NO.fullmatch(asked.stripped)
+    if answers or _NUMBERS.fullmatch(asked.stripped) or asked.is_of_other_things():
+        return Found("none", 0, 0)  # an answer to the assistant's own question, a move, the same asked of other things
+    return None
+
+
+def _chosen(scores: Scores) -> Iterator[str | None]:
+    names = scores.axis.names
+    for values, (best, *_) in zip(scores.values.tolist(), scores.ranked(), strict=True):
+        yield names[best] if best and values[best] >= _SURE else None
+
+
+def _placed(kind: str, said: Places, message: str) -> Found:
+    """Where it is said: where its pattern is, else the whole message."""
+    return said[kind] if kind in said else Found(kind, 0, len(message))
+
+
+def said_in(message: str) -> Places:
+    """The patterns of feedback in the beginning of a message, without what it quotes."""
+    return _SAID.find(blanked(_QUOTED, message[:_HEAD]))
+
+
+def feedback_words(asked: Round, said: Places) -> list[str]:
+    """What the model of feedback weighs: words, patterns, and how much of the message stands in the prompt and in the reply."""
+    words, plainly = tokens(said.text)[:_WEIGHED], _plainly_said(said)
+    mark = _MARKS.get(asked.stripped[-1:], "")
+    in_prompt, in_reply, of_prompt = asked.shares()
+    found = [*words, *map(" ".join, pairwise(words)), *(f"^{word}" for word in words[:1])]
+    found += [f"^{' '.join(words[:2])}"] if len(words) > 1 else []
+    found += [f"@{name}" for name in (*said, *_GUARDS.ids(said.text))]
+    found += [f"@{name}{mark}" for name in said if mark]
+    found += [f"=@{plainly}"] if plainly else []
+    found += [mark] if mark else []
+    found.append(f"#{sum(len(words) >= limit for limit in _LENGTHS)} words")
+    found += [f"#{in_prompt} of prompt", f"#{in_reply} of reply", f"#{in_prompt} {of_prompt} of both"]
+    facts = {
+        "#asked": asked.reply_asks,
+        "#long": len(asked.message) > _HEAD,
+        "#number": asked.brings_number(),
+        "#again": asked.is_asked_again(),
+        "#term": asked.asks_of_term(),
+        "#thanks at the end": len(asked.message) > _HEAD and "praise" in _SAID.ids(asked.message[-_TAIL:]),
+    }
+    return found + [name for name, holds in facts.items() if holds]
+
+
+def _plainly_said(said: Places) -> str | None:
+    """What the patterns alone say, the strongest of what they find; it is right nearly always, and misses much."""
+    if not said:
         return None
-    same = _asked_again(earlier_prompt, stripped)
-    if same == "resend":
-        return Found("resend", 0, len(message))
-    if stripped[0] in _NARRATES:
-        return None
-    if _BARE_NO.fullmatch(stripped) and reply.rstrip().endswith(("?", "？")):
-        return None  # an answer to the assistant's own question
-    found = _said(message)
-    if found is not None and found.id != "praise":
-        return found
-    if _asks_of_term(earlier_prompt, reply, stripped):
-        return Found("clarification", 0, len(message))
-    if found is None and same is not None:
-        return Found(same, 0, len(message))
-    return found or _builds_on(reply, message)
-
-
-def _asks_of_term(earlier: str, reply: str, message: str) -> bool:
-    """Whether a short question is about a word that the reply brought up."""
-    match = _TERM.match(message) if len(message) < 60 else None
-    asked = set() if match is None else {word for word in tokens(match[1]) if len(word) > 2 and word not in _COMMON}
-    return bool(asked) and len(asked) <= 3 and asked <= set(tokens(reply[:4000])) and not asked <= set(tokens(earlier))
-
-
-def _said(message: str) -> Found | None:
-    """The strongest thing said at the beginning of a message (or, thanks, at its end)."""
-    head = blanked(_QUOTED, message[:_HEAD])
-    places = _SAID.find(head)
-    if not places and len(message) > _HEAD:
-        offset = len(message) - _TAIL
-        late = _SAID.find(message[offset:]).get("praise")
-        return None if late is None else Found("praise", late.start + offset, late.end + offset)
-    if not places:
-        return None
-    found = dict(places)
-    guards = set(_GUARDS.ids(head))
-    asking = "question" in guards and "thank" not in head.casefold() and not re.search(r"[.!,;]\s", head)
-    if "praise" in found and (guards & {"advance", "negated_praise"} or asking):
-        del found["praise"]
+    found, guards = dict(said), set(_GUARDS.ids(said.text))
+    asking = "question" in guards and "thank" not in said.text.casefold() and not _GOES_ON.search(said.text)
+    if guards & {"advance", "negated_praise"} or asking:
+        found.pop("praise", None)
     if "only_wish" in guards:
         found = {
-            name: one
-            for name, one in found.items()
-            if name == "praise" or (one.start > 0 and name == "user_correction")
+            name: one for name, one in found.items() if name == "praise" or (one.start and name == "user_correction")
         }
     if "task" in guards:
         found = {
-            name: one for name, one in found.items() if name in ("user_correction", "user_rejection") and one.start == 0
+            name: one for name, one in found.items() if name in ("user_correction", "user_rejection") and not one.start
         }
-    if "user_rejection" in found and len(message) < _SHORT and "rephrase" not in found:
-        return found["user_rejection"]
+    if "user_rejection" in found and len(said.text) < _SHORT and "rephrase" not in found:
+        return "user_rejection"
     if "praise" in found and found["praise"].start <= min(one.start for one in found.values()):
-        return found["praise"]
+        return "praise"
     if "clarification" in found and "question" in guards and "user_rejection" not in found:
-        return found["clarification"]
-    return next((found[name] for name in _ORDER if name in found), None)
+        return "clarification"
+    return next((name for name in KINDS if name in found), None)
 
 
-def _asked_again(earlier: str, message: str) -> str | None:
-    """Whether the earlier prompt is asked again: in the same words, or with most of the words that carry it."""
-    earlier = earlier.strip()
-    if earlier == message:
-        return "resend"
-    if max(len(earlier), len(message)) > _COMPARED or min(len(earlier), len(message)) < 8:
-        return None
-    first, second = tokens(earlier), tokens(message)
-    if first == second:
-        return "resend"
-    ones, others = _stems(first), _stems(second)
-    shared, smaller = ones & others, min(len(ones), len(others))
-    if len(shared) < 2 or _GUARDS.ids(message) == ["only_wish"]:
-        return None
-    if word_exchanged(ones, others):
-        return None
-    return "rephrase" if len(shared) >= _SHARED * smaller else None
-
-
-def _stems(words: list[str]) -> set[str]:
-    """The beginnings of the words that carry a meaning; each CJK character is one."""
-    return {word[:4] for word in words if (len(word) > 2 and word not in _COMMON) or word > "\u2e80"}
-
-
-_SHARED: Final = 0.6
-_COMMON: Final = frozenset(
-    (
-        "the and for that this with what how you can are was is it its from have has had not but all any out get got "
-        "use about into your our their his her they them who why when where which will would could should does did "
-        "do please make write give tell want need just like one some more other than then there here que los las una "
-        "por para con como der die das und ein eine ist wie was les des une est pour dans comment как что это для "
-        "или the mean"
-    ).split()
-)
-
-
-def _builds_on(reply: str, message: str) -> Found | None:
+def _builds_on(asked: Round) -> Found | None:
     """A message that takes up words of the reply and asks for more."""
-    if not 15 <= len(message) <= _HEAD:
+    if not _SHORTEST_WISH <= len(asked.message) <= _HEAD:
         return None
-    words = {word for word in tokens(message) if len(word) > 4}
-    if len(words) < 3:
-        return None
-    shared = len(words & set(tokens(reply[:2000]))) / len(words)
-    return Found("user_builds_on", 0, len(message)) if 0.3 <= shared <= 0.8 else None
+    share = asked.taken_up()
+    return None if share is None or not 0.3 <= share <= 0.8 else Found("user_builds_on", 0, len(asked.message))

@@ -10,10 +10,12 @@ from typing import Final, NamedTuple
 
 from lmsys_store.labels.domains import Classified, classify, words_that_decided
 from lmsys_store.labels.external import ExternalLabel
+from lmsys_store.labels.feedback import feedback
 from lmsys_store.labels.keys import family_key, prompt_key
 from lmsys_store.labels.patterns import Found
 from lmsys_store.labels.rating import WEIGHTS, Evidence, Rating, rate, version_of, weight_of
 from lmsys_store.labels.replies import reply_signals
+from lmsys_store.labels.rounds import Round
 from lmsys_store.labels.signals import evidence_of
 from lmsys_store.labels.structure import structure_tags
 from lmsys_store.records import FLAGGED_BIT, Labels, PackedModeration
@@ -66,19 +68,22 @@ class Labeller:
         """Labels and ratings of rows; what weighs words does so for all of them at once."""
         classes = classify([row.contents[::2] for row in rows])
         shown = iter(reply_signals([reply for row in rows for reply in row.contents[1::2]]))
+        texts = [row.contents for row in rows]
+        said = iter(feedback([Round(one[at], one[at + 1], one[at + 2]) for one in texts for at in _asked_after(one)]))
         for row, found in zip(rows, classes, strict=True):
-            yield self._joined(row, found, islice(shown, len(row.contents) // 2), external.get(row.row_index))
+            signals = islice(shown, len(row.contents) // 2), islice(said, len(_asked_after(row.contents)))
+            yield self._joined(row, found, signals, external.get(row.row_index))
 
     def _joined(
         self,
         row: CheckedRow,
         found: Classified,
-        shown: Iterable[Sequence[Found]],
+        signals: tuple[Iterable[Sequence[Found]], Iterable[Found | None]],
         external: Mapping[str, ExternalLabel] | None,
     ) -> tuple[Labels, Rating]:
         prompts = row.contents[::2]
         packed = None if row.moderation is None else row.moderation.packed
-        evidence = evidence_of(row.contents, shown, _flags(packed), self._weights)
+        evidence = evidence_of(row.contents, *signals, _flags(packed), self._weights)
         tags = {*structure_tags(prompts[0]), *found.tags}
         if len(prompts) > 1:
             tags.add("multi-turn")
@@ -111,6 +116,11 @@ class Labeller:
             }
         )
         return labels, rating
+
+
+def _asked_after(contents: Sequence[str]) -> range:
+    """Where the prompts stand that have a reply and another message of the user after it."""
+    return range(0, len(contents) - 2, 2)
 
 
 def _flags(packed: PackedModeration | None) -> Sequence[bool] | None:

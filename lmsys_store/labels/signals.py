@@ -6,7 +6,6 @@ The hazard: evidence from silence. A reply without a message after it has only w
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from lmsys_store.labels.feedback import feedback
 from lmsys_store.labels.patterns import Found
 from lmsys_store.labels.rating import Evidence, weight_of
 from lmsys_store.labels.replies import has_apology
@@ -18,6 +17,7 @@ _NO_WEIGHT: Final = frozenset({"truncated-weak"})
 def evidence_of(
     contents: Sequence[str],
     shown: Iterable[Sequence[Found]],
+    said: Iterable[Found | None],
     flagged: Sequence[bool] | None,
     weights: Mapping[str, tuple[float, float]],
 ) -> list[Evidence]:
@@ -26,11 +26,13 @@ def evidence_of(
     Args:
         contents: the texts; roles alternate, the user's first.
         shown: what each reply shows by itself, in their order (:func:`reply_signals`).
+        said: what each later message of the user says of the reply before it, in their order (:func:`feedback`).
         flagged: whether moderation flagged each message; None if nobody asked it. Refusing a flagged prompt may be right: it
             is recorded, and weighs nothing.
         weights: log-odds by signal, about the last round and about an earlier one.
     """
     found: list[Evidence] = []
+    answers = iter(said)
     last_reply = len(contents) // 2 * 2 - 1
     last_prompt = (len(contents) - 1) // 2 * 2
     for at, signals in zip(range(1, len(contents), 2), shown, strict=True):
@@ -40,15 +42,19 @@ def evidence_of(
                 evidence = evidence.model_copy(update={"weight": 0.0})
             found += [] if evidence is None else [evidence]
         if at + 1 < len(contents):
-            found += _said_next(contents, at, weights, last=at + 1 == last_prompt)
+            found += _said_next(contents, at, next(answers), weights, last=at + 1 == last_prompt)
     return found
 
 
 def _said_next(
-    contents: Sequence[str], at: int, weights: Mapping[str, tuple[float, float]], *, last: bool
+    contents: Sequence[str],
+    at: int,
+    said: Found | None,
+    weights: Mapping[str, tuple[float, float]],
+    *,
+    last: bool,
 ) -> list[Evidence]:
     """What the user's next message says about the reply, and whether the assistant then apologised."""
-    said = feedback(contents[at - 1], contents[at], contents[at + 1])
     sorry = has_apology(contents[at + 2]) if at + 2 < len(contents) else None
     both = [
         None if said is None else _evidence(said, at, at + 1, weights, last=last),

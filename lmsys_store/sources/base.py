@@ -114,3 +114,7 @@ class FilteringSource(Source, Protocol):
     def matches(self, where: str, offset: int = 0) -> AsyncIterator[Matches]:
         """The rows that satisfy a ``where``, in row order, from one of them on."""
         ...
+
+    async def match_count(self, where: str) -> int:
+        """How many rows satisfy a ``where``."""
+        ...

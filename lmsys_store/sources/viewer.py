@@ -164,6 +164,10 @@ class ViewerSource:
         async for found in _in_order((self.some_matches(where, at) for at in later), self._client):
             yield found
 
+    async def match_count(self, where: str) -> int:
+        """How many rows satisfy a ``where``, without any of them."""
+        return (await self.some_matches(where, 0, length=0)).total
+
     async def some_matches(self, where: str, offset: int, length: int = REMOTE_ROWS, *, poll: bool = True) -> Matches:
         """Up to 100 matches; with ``length=0`` their number alone.
 

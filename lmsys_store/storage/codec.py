@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 from pydantic_core import to_json
-from sqlalchemy import ColumnElement, Select, bindparam, select, union_all
+from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, select, union_all
 
 from lmsys_store.errors import StoreCorruptError
 from lmsys_store.records import (
@@ -37,14 +37,31 @@ LABEL_COLUMNS: Final = (*_PLAIN_LABELS, *_LISTED_LABELS, "labels_version", "labe
 
 def select_conversations(*, with_moderation: bool) -> Select[Any]:
     """Columns in the order :func:`conversation_of` reads them; add conditions, order and limit."""
+    return _selected(conversation, with_moderation)
+
+
+def _selected(conversations: FromClause, with_moderation: bool) -> Select[Any]:
     # Few columns, since each costs every row read: what filters need stands in the record once more.
     columns = [conversation.c.row_index, conversation.c.labels, conversation_text.c.summary, conversation_text.c.record]
     # The text's row exists for every conversation; the moderation's only where the source had any.
-    source = conversation.join(conversation_text, conversation_text.c.row_index == conversation.c.row_index)
+    source = conversations.join(conversation_text, conversation_text.c.row_index == conversation.c.row_index)
     if with_moderation:
         columns += [moderation.c.flags, moderation.c.scores]
         source = source.outerjoin(moderation, moderation.c.row_index == conversation.c.row_index)
     return select(*columns).select_from(source)
+
+
+def select_columns(columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    """The row index and a few columns; add conditions, order and limit."""
+    return select(conversation.c.row_index, *columns).select_from(conversation)
+
+
+def select_listed(*, with_moderation: bool) -> Select[Any]:
+    """The rows of a JSON array of row indexes, the parameter ``listed``, as far as they were stored until ``bound``."""
+    listed = func.json_each(bindparam("listed")).table_valued("value").alias("listed")
+    # The list leads, and each of its rows is looked up: IN would first make an index of the list.
+    selected = _selected(conversation.join(listed, listed.c.value == conversation.c.row_index), with_moderation)
+    return selected.where(conversation.c.seq <= bindparam("bound"))
 
 
 def select_by_key(key: str | int) -> Select[Any]:

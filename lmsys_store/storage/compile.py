@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, false, func, literal_colu
 
 from lmsys_store.errors import QueryError
 from lmsys_store.expressions import FIELDS, And, Condition, Expression, Not, Or, Search, all_of
+from lmsys_store.parts import GOLDEN, LOW_31, LOW_32, PLACES, SPLITS, UNLABELLED, Part, Split
 from lmsys_store.records import MODERATION_CATEGORIES
 from lmsys_store.search import Term, parse
 from lmsys_store.storage.codec import EPOCH, MICROSECOND
@@ -37,6 +38,8 @@ def compile_query(expression: Expression, *, replies_indexed: bool) -> Compiled:
         case Search(text, replies):
             _refuse_replies(expression, replies_indexed=replies_indexed)
             return _search(parse(text), replies=replies)
+        case Part(split, shard):
+            return _part(split, shard)
         case Condition(field, operator, value):
             if FIELDS[field].kind == "tags":
                 return _list_condition(column_of(field), operator, value)
@@ -121,6 +124,22 @@ def _list_condition(column: ColumnElement[Any], operator: str, value: Any) -> Co
         return ~select(1).select_from(tags).where(tags.c.value == value).exists()
     test = tags.c.value.in_(value) if operator == "in_" else _COMPARE[operator](tags.c.value, value)
     return select(1).select_from(tags).where(test).exists()
+
+
+def _part(split: Split | None, shard: tuple[int, int] | None) -> Compiled:
+    """What parts.py says of a row, in SQLite's 64-bit integers: nothing here passes 2**63, and ``&`` takes negative ones too."""
+    tests: list[Compiled] = [true()]
+    row_index = conversation.c.row_index
+    if split is not None:
+        start, stop = SPLITS[split]
+        family = func.coalesce(conversation.c.family, row_index * literal_column(str(UNLABELLED)))
+        place = family.op("&")(literal_column(str(PLACES - 1)))
+        tests.append(place.between(literal_column(str(start)), literal_column(str(stop - 1))))
+    if shard is not None:
+        number, count = shard
+        spread = f"((row_index & {LOW_31}) * {GOLDEN} & {LOW_32}) * {count} >> 32 = {number}"
+        tests.append(literal_column(f"({spread.replace('row_index', 'conversation.row_index')})"))
+    return and_(*tests)
 
 
 def leading_search(expression: Expression) -> tuple[Search | None, Expression]:

@@ -39,7 +39,9 @@ T = TypeVar("T")
 
 READERS: Final = 4
 BUSY_SECONDS: Final = 10.0
-_READ_CACHE_KIB: Final = 8 * 1024
+_READ_CACHE_KIB: Final = 1024
+"""Upper pages of the trees, no more: a page read in chance order is not asked for again, and new memory costs more than it saves
+(100,000 rows shuffled: 1.40 s of CPU against 1.53 with 8 MiB; filters the same)."""
 _WRITE_CACHE_KIB: Final = 16 * 1024
 
 

@@ -4,12 +4,14 @@ A reader never writes; the numbers that concern the whole store come from one `S
 """
 
 import difflib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, func, literal_column, select, text
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal_column, select, text
 from sqlalchemy.dialects import sqlite
 
 from lmsys_store.expressions import FIELDS
@@ -23,7 +25,9 @@ from lmsys_store.storage.codec import (
     page_statement,
     search_page_statement,
     select_by_key,
+    select_columns,
     select_conversations,
+    select_listed,
 )
 from lmsys_store.storage.compile import alternatives, column_of, compile_query, leading_search, search_condition
 from lmsys_store.storage.engine import Database
@@ -69,12 +73,16 @@ class PageStatement:
     def of(cls, statement: Select[Any]) -> "PageStatement":
         """Compile a statement of :func:`page_statement`."""
         compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
-        expanded = compiled.construct_expanded_state({"last": -1, "bound": 0, "size": 0})
+        expanded = compiled.construct_expanded_state({"last": -1, "bound": 0, "size": 0, "floor": -1, "listed": "[]"})
         return cls(expanded.statement, expanded.parameters)
 
-    def at(self, last: int, bound: int, size: int) -> dict[str, Any]:
+    def at(self, last: int, bound: int, size: int, floor: int = -1) -> dict[str, Any]:
         """The parameters of one page."""
-        return {**self.parameters, "last": last, "bound": bound, "size": size}
+        return {**self.parameters, "last": last, "bound": bound, "size": size, "floor": floor}
+
+    def rows(self, listed: Sequence[int], bound: int) -> dict[str, Any]:
+        """The parameters of rows by their row indexes."""
+        return {**self.parameters, "listed": json.dumps(listed), "bound": bound}
 
 
 @dataclass(frozen=True)
@@ -122,28 +130,52 @@ class Reader:
         """The store's state; None before the first sync."""
         return await self._database.read(read_state)
 
-    def select(self, query: Query, *, state: StoreState, with_moderation: bool) -> PageStatement:
-        """The page statement of a query.
+    def select(
+        self, query: Query, *, state: StoreState, with_moderation: bool, after_floor: bool = False
+    ) -> PageStatement:
+        """The page statement of a query; ``after_floor`` leaves out what was stored until the parameter ``floor``.
 
         Raises:
             QueryError: it searches replies, and the store does not index them.
         """
-        selected, indexed = select_conversations(with_moderation=with_moderation), state.index_replies
+        floor = (conversation.c.seq > bindparam("floor"),) if after_floor else ()
+        return self._paged(select_conversations(with_moderation=with_moderation), query, state.index_replies, *floor)
+
+    def columns(self, query: Query, names: Sequence[str], state: StoreState) -> PageStatement:
+        """The page statement of the row indexes of a query with some fields, as they are stored.
+
+        Raises:
+            QueryError: it searches replies, and the store does not index them.
+        """
+        return self._paged(select_columns([column_of(name) for name in names]), query, state.index_replies)
+
+    def _paged(self, selected: Select[Any], query: Query, indexed: bool, *also: ColumnElement[bool]) -> PageStatement:
         search, rest = leading_search(query.expression)
         if search is not None:
             match = search_condition(search, replies_indexed=indexed)
             return PageStatement.of(
-                search_page_statement(selected, match, compile_query(rest, replies_indexed=indexed))
+                search_page_statement(selected, match, and_(compile_query(rest, replies_indexed=indexed), *also))
             )
         parts = alternatives(query.expression)
         return PageStatement.of(
-            page_statement(selected, *(compile_query(part, replies_indexed=indexed) for part in parts))
+            page_statement(selected, *(and_(compile_query(part, replies_indexed=indexed), *also) for part in parts))
         )
 
-    async def page(self, statement: PageStatement, last: int, bound: int, size: int) -> tuple[Sequence[Row], int]:
+    async def page(
+        self, statement: PageStatement, last: int, bound: int, size: int, floor: int = -1
+    ) -> tuple[Sequence[Row], int]:
         """Up to ``size`` rows after row index ``last``, with the store's generation as it was after reading them."""
+        return await self._rows_and_generation(statement.sql, statement.at(last, bound, size, floor))
 
-        rows, generation = await self._database.fetch((statement.sql, statement.at(last, bound, size)), _GENERATION)
+    async def listed(
+        self, row_indexes: Sequence[int], bound: int, *, with_moderation: bool
+    ) -> tuple[Sequence[Row], int]:
+        """Those of the rows, at most a page, that are there, in any order; the store's generation as for a page."""
+        statement = _listed(with_moderation)
+        return await self._rows_and_generation(statement.sql, statement.rows(sorted(row_indexes), bound))
+
+    async def _rows_and_generation(self, sql: str, parameters: Mapping[str, Any]) -> tuple[Sequence[Row], int]:
+        rows, generation = await self._database.fetch((sql, parameters), _GENERATION)
         return rows, generation[0][0] if generation else 0
 
     async def get(self, key: str | int, origin: Origin) -> Conversation | None:
@@ -157,9 +189,11 @@ class Reader:
         row = await self._database.read(operation)
         return None if row is None else conversation_of(row, origin)
 
-    async def count(self, query: Query, state: StoreState) -> int:
-        """How many rows the store has of a query, now."""
+    async def count(self, query: Query, state: StoreState, bound: int | None = None) -> int:
+        """How many rows the store has of a query, now; of those stored until a ``seq``."""
         where = compile_query(query.expression, replies_indexed=state.index_replies)
+        if bound is not None:
+            where = and_(where, conversation.c.seq <= bound)
         statement = select(func.count()).select_from(conversation).where(where)
 
         def operation(connection: Connection) -> int:
@@ -313,6 +347,11 @@ class Reader:
             return dict(map(tuple, rows))
 
         return await self._database.read(operation)
+
+
+@lru_cache(maxsize=2)
+def _listed(with_moderation: bool) -> PageStatement:
+    return PageStatement.of(select_listed(with_moderation=with_moderation))
 
 
 _GENERATION: Final[tuple[str, Mapping[str, Any]]] = ("SELECT generation FROM store", {})

@@ -13,7 +13,7 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read on import: a benchmark of local files contacts nobody
 
-from tests.bench import analyzing, reading, remote, writing
+from tests.bench import analyzing, labels, ordering, reading, remote, writing
 from tests.bench.data import Bench
 from tests.bench.measure import Line, table
 
@@ -23,8 +23,12 @@ FIGURES: dict[str, Callable[[Bench], list[Line]]] = {
     "filter": reading.filtered,
     "first": reading.first,
     "closed": reading.closed,
+    "sample": ordering.sampling,
+    "shuffle": ordering.shuffling,
     "sync": writing.syncing,
+    "labels": labels.labels,
     "memory": writing.memory,
+    "held": ordering.holding,
     "size": writing.size,
     "remote": remote.remote,
     "analyze": analyzing.analysis,

@@ -15,7 +15,7 @@ def megabytes(task: str, source: str, store_path: Path) -> float:
 
 
 def work(task: str, source: str, store_path: Path) -> None:
-    """Import the library, sync the file to the store, stream from an address, iterate the store, or analyze it."""
+    """Import the library, sync the file to the store, stream from an address, iterate the store, shuffled or not, analyze it."""
     from lmsys_store import AsyncStore, Settings
 
     address = source if task == "stream" else ""
@@ -27,8 +27,9 @@ def work(task: str, source: str, store_path: Path) -> None:
                 await store.sync(source)
             elif task == "stream":
                 assert (await store.sync()).complete
-            elif task == "iterate":
-                async for chat in store.select():
+            elif task in ("iterate", "shuffle"):
+                results = store.select(fallback="cache")
+                async for chat in results if task == "iterate" else results.shuffle(1):
                     assert chat.messages
             elif task == "analyze":
                 from lmsys_store.analyze import Patterns

@@ -325,8 +325,9 @@ async def test_a_store_filled_while_a_select_waits_for_its_first_answer_says_the
     ):
         slow = store.select(query, fallback="remote")
         reading = asyncio.create_task(indexes(slow))
-        while not standin.log:  # noqa: ASYNC110  # a turn of the loop, no waiting
-            await asyncio.sleep(0)
+        while not standin.log:
+            done, _ = await asyncio.wait([reading], timeout=0.01)
+            assert not done
         assert (await other.sync(limit=150)).complete
         filled.set()
         assert (await reading, slow.complete) == (matching(CHATS, query), True)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from lmsys_store.labels.rating import VERSION
 from lmsys_store.records import Labels
 from tests.cli.program import BROKEN_ROWS, CHATS, lines, run_all, run_json, the_json, write_rows
 
@@ -41,7 +42,7 @@ def test_status_json_is_one_object_also_of_an_empty_and_a_missing_store(
     assert (status["rows"], status["total_rows"], status["rejected"]) == (10, 13, 3)
     assert status["coverage"] == [[0, 13]] and status["complete"] is True
     assert (
-        status["labels_version"] == "1"
+        status["labels_version"] == VERSION
         and status["stale_labels"] == 0
         and status["size_bytes"] >= filled.stat().st_size > 0
     )
@@ -113,8 +114,10 @@ def test_duplicates_json_counts_the_rows_that_match_and_names_the_largest_groups
         ("duplicates", "--store", filled),
     )
     found = the_json(whole)
-    assert found.keys() == {"rows", "prompts", "groups", "largest"}
+    assert found.keys() == {"rows", "prompts", "groups", "largest", "pairs", "straddling"}
     assert found["rows"] == len(CHATS) >= found["prompts"] >= found["groups"] >= 1
     assert all(group["rows"] == len(group["row_indexes"]) > 1 for group in found["largest"])
-    assert the_json(one) == {"rows": 0, "prompts": 0, "groups": 0, "largest": []}
+    assert the_json(one) == {
+        "rows": 0, "prompts": 0, "groups": 0, "largest": [], "pairs": 0, "straddling": 0,
+    }  # fmt: skip
     assert text.stdout.startswith(f"{len(CHATS)} rows; ")

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, cast
 
 import pytest
 
 from lmsys_store import AsyncResults, AsyncStore, Store, seeds
+from lmsys_store.operations import STAGES
 from tests import generated
 from tests.contract.filling import copy_store
 
@@ -57,8 +59,8 @@ class DrivenResults:
     def pages(self) -> Iterator[Any]:
         return _each(self._results.pages(), self._runner)
 
-    def limit(self, number: int) -> "DrivenResults":
-        return DrivenResults(self._results.limit(number), self._runner)
+    def _with(self, operation: str, *arguments: Any, **keywords: Any) -> "DrivenResults":
+        return DrivenResults(getattr(self._results, operation)(*arguments, **keywords), self._runner)
 
     def first(self) -> Any:
         return self._runner.run(self._results.first())
@@ -70,6 +72,8 @@ class DrivenResults:
         return self._runner.run(self._results.fold(analyzer, **keywords))
 
     def __getattr__(self, name: str) -> Any:
+        if any(name in stage for stage in STAGES):
+            return partial(self._with, name)
         return getattr(self._results, name)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmsys_store import Query, Store, fields, results
+from lmsys_store import Query, Store, fields, iteration
 from lmsys_store.errors import QueryError
 from tests.contract.conftest import OpenStore, StoreClass
 
@@ -25,8 +25,8 @@ def test_any_page_size_gives_the_same_sequence(
 ) -> None:
     with store_class(_generated) as store, pytest.MonkeyPatch.context() as patch:
         expected = _indexes(store)[:limit]
-        patch.setattr(results, "FIRST_PAGE", first)
-        patch.setattr(results, "LAST_PAGE", max(first, last))
+        patch.setattr(iteration, "FIRST_PAGE", first)
+        patch.setattr(iteration, "LAST_PAGE", max(first, last))
         asked = store.select(SOME) if limit is None else store.select(SOME).limit(limit)
         assert [chat.row_index for chat in asked] == expected
         pages = list(asked.pages())

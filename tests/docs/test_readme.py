@@ -50,6 +50,7 @@ def test_a_python_block_runs_without_a_warning(number: int, folder: Path, remote
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.timeout(180)
 def test_the_commands_run_in_the_order_in_which_they_are_shown(folder: Path, remote: dict[str, str]) -> None:
     shown = [
         line[2:] for kind, text in BLOCKS if kind == "console" for line in text.splitlines() if line.startswith("$ ")

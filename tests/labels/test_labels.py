@@ -16,6 +16,7 @@ from lmsys_store.labels.labeller import Labeller
 from lmsys_store.labels.patterns import Patterns
 from lmsys_store.labels.rating import WEIGHTS, Evidence, rate
 from lmsys_store.labels.replies import reply_signals
+from lmsys_store.labels.rounds import Round
 from lmsys_store.labels.structure import QUESTION_KINDS, STRUCTURE_TAGS, question_kind, structure_tags, verb_and_object
 from lmsys_store.rows import CheckedRow
 
@@ -122,18 +123,19 @@ def test_a_longer_reply_or_an_emotional_topic_earns_nothing() -> None:
     ],
 )  # fmt: skip
 def test_what_a_user_says_next(message: str, signal: str | None) -> None:
-    found = feedback("how many districts has Paris", "Paris has 12 districts.", message)
+    [found] = feedback([Round("how many districts has Paris", "Paris has 12 districts.", message)])
     assert (found and found.id) == signal
 
 
 def test_the_same_text_again_is_resent() -> None:
-    found = feedback("how many districts has Paris", "12", "how many districts has Paris")
+    [found] = feedback([Round("how many districts has Paris", "12", "how many districts has Paris")])
     assert found is not None and found.id == "resend"
 
 
 def test_the_same_frame_around_other_things_is_another_question() -> None:
     asked = "can you tell me how i get from the airport of paris to the center of lyon in a day"
-    found = feedback(asked, "By train.", asked.replace("paris", "rome").replace("lyon", "nice").replace("day", "week"))
+    other = asked.replace("paris", "rome").replace("lyon", "nice").replace("day", "week")
+    [found] = feedback([Round(asked, "By train.", other)])
     assert found is None or found.id != "rephrase"
 
 
@@ -158,7 +160,7 @@ def test_the_refusal_of_a_flagged_prompt_is_recorded_and_weighs_nothing() -> Non
 
     contents = ("something bad", "I'm sorry, but I can't assist with that request.")
     (open_,), (flagged,) = (
-        evidence_of(contents, reply_signals(contents[1:]), flags, WEIGHTS) for flags in (None, [True, False])
+        evidence_of(contents, reply_signals(contents[1:]), (), flags, WEIGHTS) for flags in (None, [True, False])
     )
     assert (open_.weight, flagged.weight) == (WEIGHTS["refusal"][0], 0.0)
 

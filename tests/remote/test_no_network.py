@@ -127,6 +127,27 @@ async def test_where_it_can_be_asked_the_remote_is_not_asked_for_what_is_cached(
         assert (report.complete, report.rows_added, report.requests, standin.log) == (True, CACHED, 0, [])
 
 
+async def test_the_rows_of_a_query_are_taken_from_the_cache_alone_and_the_query_is_covered(
+    cache: Path, store_path: Path
+) -> None:
+    fill_cache(cache)
+    query = Query.of(model="vicuna-13b")
+    wanted = [at for at, row in enumerate(_cached_rows()) if row["model"] == "vicuna-13b"]
+    async with AsyncStore(store_path, settings=Settings(offline=True)) as store:
+        some = await store.sync(query=query, limit=40)
+        assert (some.complete, some.requests) == (True, 0) and 40 <= some.rows_added < len(wanted)
+        rest = await store.sync(query=query)
+        assert (rest.complete, some.rows_added + rest.rows_added) == (True, len(wanted))
+        assert any("no network was used" in note for note in rest.notes)
+        assert (await store.sync(query=query)).rows_added == 0
+        rows = store.select(query, fallback="cache")
+        assert [chat.row_index async for chat in rows] == wanted and rows.complete is True
+        nothing = await store.sync(query=Query.of(model="no such model"))
+        assert (nothing.complete, nothing.rows_added) == (True, 0)
+        assert (await store.check()).problems == ()
+        assert (await store.sync()).rows_added == CACHED - len(wanted)
+
+
 @pytest.mark.parametrize("variable", ["HF_HOME", "XDG_CACHE_HOME"])
 async def test_the_cache_is_found_where_the_hubs_tools_put_it(
     variable: str, tmp_path: Path, store_path: Path, monkeypatch: pytest.MonkeyPatch

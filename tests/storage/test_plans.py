@@ -1,8 +1,10 @@
 """How SQLite answers our queries on 100,000 skewed rows: by index where that is less, else in row order; never by sorting."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 
 from lmsys_store import Query, Store, fields
+from lmsys_store.storage.codec import select_listed
 from lmsys_store.storage.engine import Database
-from lmsys_store.storage.reader import StoreState
+from lmsys_store.storage.reader import PageStatement, Reader, StoreState
 from lmsys_store.storage.writer import Writer
 
 ROWS = 100_000
@@ -165,6 +168,34 @@ def test_a_facet_of_an_indexed_field_reads_the_index_alone(store: Store, field: 
 def test_a_count_by_one_indexed_value_reads_the_index_alone(store: Store) -> None:
     plans = _plans_of(lambda: store.select(model="claude-2").count())
     assert any("COVERING INDEX ix_conversation_model" in line for line in plans), plans
+
+
+def test_an_order_reads_its_fields_off_the_narrow_table_and_looks_up_the_rows(store: Store) -> None:
+    """Pages of row indexes come without sorting and without texts; a page of rows is a look-up of each."""
+    state = asyncio.run(_state(store.path))
+    columns = Reader(Database(store.path)).columns(Query.of(model="vicuna-13b"), ["domain", "family"], state)
+    plan = _explained(store.path, columns.sql, columns.at(-1, ROWS, 1000))
+    assert not _sorts(plan) and not any("conversation_text" in line for line in plan), plan
+    listed = PageStatement.of(select_listed(with_moderation=True))
+    plan = _explained(store.path, listed.sql, listed.rows([5, 3], ROWS))
+    assert plan[0].startswith("SCAN listed"), plan
+    assert all(line.startswith("SEARCH") and "INTEGER PRIMARY KEY" in line for line in plan[1:]), plan
+
+
+async def _state(path: Path) -> StoreState:
+    database = Database(path)
+    await database.open(create=False)
+    try:
+        state = await Reader(database).state()
+        assert state is not None
+        return state
+    finally:
+        await database.close()
+
+
+def _explained(path: Path, sql: str, parameters: dict[str, Any]) -> tuple[str, ...]:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return tuple(row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters))
 
 
 def _plans_of(use: Callable[[], object]) -> list[str]:

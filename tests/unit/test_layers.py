@@ -27,8 +27,10 @@ PURE = {
     "query",
     "intervals",
     "implication",
+    "parts",
     "folds",
 }
+PURE |= {"operations", "funnel", "position"}
 STORAGE = PURE | {"storage"}
 INGEST = STORAGE | {"sources.base"}
 STORE = INGEST | {
@@ -40,6 +42,9 @@ STORE = INGEST | {
     "phases",
     "fallback",
     "folding",
+    "plans",
+    "ordered",
+    "iteration",
     "results",
     "reports",
     "syncing",
@@ -56,6 +61,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rows": {"errors", "records"},
     "expressions": {"errors", "records", "vocabulary", "search"},
     "query": {"errors", "records", "vocabulary", "search", "expressions"},
+    "parts": {"errors", "records", "vocabulary", "search", "expressions"},
+    "funnel": set(),
+    "operations": {"errors", "records", "vocabulary", "search", "expressions", "parts"},
+    "position": {"errors"},
+    "plans": PURE,
     "intervals": set(),
     "implication": {"errors", "records", "vocabulary", "search", "expressions", "query"},
     "labels": PURE | {"labels"},
@@ -72,7 +82,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fallback": INGEST | {"settings", "phases"},
     "reports": INGEST | {"sources", "phases", "fallback"},
     "folding": STORAGE,
-    "results": INGEST | {"settings", "phases", "fallback", "folding"},
+    "ordered": INGEST | {"phases", "fallback", "plans"},
+    "iteration": INGEST | {"settings", "phases", "fallback", "ordered"},
+    "results": INGEST | {"settings", "phases", "iteration", "ordered", "folding"},
     "store": STORE | {"labels"},
     "blocking": STORE | {"store", "labels"},
     "insights": STORE | {"store", "analyze"},
@@ -89,7 +101,7 @@ ONLY_IN = {
     "filelock": {"storage.lock"},
     "aiohttp": {"sources.client", "sources.hub"},
     "pyarrow": {"sources.parquet", "sources.hub", "convert.writing"},
-    "numpy": {"sources.parquet", "labels.linear", "analyze"},
+    "numpy": {"sources.parquet", "labels.linear", "plans", "analyze"},
     "scipy": {"analyze.stratified"},
     "re2": {"labels.patterns"},
     "rapidfuzz": {"labels.likeness", "analyze.duplicates"},
@@ -103,7 +115,7 @@ ONLY_IN = {
 PURE_MODULES = PURE | {"sources.where"}
 NO_BYTES_IN_OR_OUT = {
     "collections", "dataclasses", "datetime", "difflib", "enum", "functools", "hashlib", "itertools", "json", "math", "operator",
-    "re", "struct", "typing", "unicodedata", "pydantic", "pydantic_core",
+    "re", "struct", "typing", "base64", "binascii", "unicodedata", "pydantic", "pydantic_core",
 }  # fmt: skip
 """What a pure module may import besides its own kind: nothing that can touch a file, a socket, a thread or a clock."""
 

@@ -1,0 +1,1 @@
+"""Programs that these tests run as processes."""
