@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LMSYS_STORE_TOOLS ?= $(CURDIR)/.tools
 export LMSYS_STORE_TOOLS
 
-.PHONY: demo test test-tools lint types bench stress labels migration clean
+.PHONY: demo test test-tools test-report lint types bench stress labels migration clean
 
 demo: $(VENV)/base ## the main job: stream, kill, go on, query offline, in stores of its own
 	@./examples/demo.sh $(BIN)
@@ -16,6 +16,10 @@ test: $(VENV)/test ## all tests
 
 test-tools: $(VENV)/test $(LMSYS_STORE_TOOLS)/installed ## exports read by the real tools (3 GB, kept in .tools or LMSYS_STORE_TOOLS)
 	$(BIN)/python -m pytest -n 2 tests/tools $(ARGS)
+
+test-report: $(VENV)/test ## the analysis' report in a real headless browser, which Debian's package brings where it is missing
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
+	$(BIN)/python -m pytest tests/analyze/test_page.py $(ARGS)
 
 lint: $(VENV)/lint
 	$(BIN)/ruff check .

@@ -22,6 +22,7 @@ from anyio.from_thread import BlockingPortal
 from lmsys_store.convert.base import AnyConverter, Converted
 from lmsys_store.errors import ForkedStoreError, StoreClosedError
 from lmsys_store.expressions import Expression
+from lmsys_store.folds import Analyzer
 from lmsys_store.ingest import SyncReport
 from lmsys_store.labelling import OnRelabelled, RelabelReport
 from lmsys_store.operations import Operations
@@ -32,6 +33,7 @@ from lmsys_store.results import AsyncResults, Iteration, ResultsBase
 from lmsys_store.settings import Fallback, Settings
 from lmsys_store.sources.base import Source
 from lmsys_store.storage.check import CheckReport
+from lmsys_store.storage.keeping import Remembered
 from lmsys_store.storage.labelling import LabelImport
 from lmsys_store.storage.reader import Reject
 from lmsys_store.store import AsyncStore, SyncOptions
@@ -234,6 +236,22 @@ class Store:
         """
         return self._call(lambda: self._async.sync(*sources, **options))
 
+    def remember(self, name: str, value: object, *, announced: int | None = None) -> bool:
+        """Keep a value by name in the store; see :meth:`AsyncStore.remember`."""
+        return self._call(lambda: self._async.remember(name, value, announced=announced))
+
+    def announce(self, name: str) -> int:
+        """Say that a value is about to be made; see :meth:`AsyncStore.announce`."""
+        return self._call(lambda: self._async.announce(name))
+
+    def recall(self, name: str) -> Remembered | None:
+        """A kept value with its stamp; see :meth:`AsyncStore.recall`."""
+        return self._call(lambda: self._async.recall(name))
+
+    def run(self, function: Callable[[AsyncStore], Awaitable[T]]) -> T:
+        """What a coroutine function makes of this store's AsyncStore, run in the store's own loop."""
+        return self._call(lambda: function(self._async))
+
     def delete(
         self,
         query: Query | Expression | None = None,
@@ -320,6 +338,16 @@ class Results(ResultsBase):
         chat: Conversation | None = self._call(self._results.first)
         self._iteration = self._results._iteration
         return chat
+
+    def fold(self, analyzer: Analyzer[T], *, processes: int = 1) -> T:
+        """What an analyzer makes of these rows; see :meth:`AsyncResults.fold`."""
+        if processes == 1:
+            for page in self.pages():
+                analyzer.update(page)
+            return analyzer.result()
+        answer: T = self._call(lambda: self._results.fold(analyzer, processes=processes))
+        self._iteration = self._results._iteration
+        return answer
 
     def count(self) -> int:
         """How many rows these are in the store as it is now."""

@@ -27,6 +27,7 @@
     │           ├── TermsNotAcceptedError  a valid token whose owner has not accepted the data set's terms
     │           └── DatasetNotFoundError   no such data set, configuration or split
     ├── LabelError                    a file of labels or weights that cannot be used
+    ├── MissingExtraError             a library that only an extra brings is not installed
     ├── ExportError                   an output that exists already or cannot be written
     └── StoreError                    the store itself
         ├── StoreNotFoundError        there is no store at that path
@@ -152,6 +153,10 @@ class DatasetNotFoundError(AccessError):
 
 class LabelError(LmsysStoreError):
     """A file of labels or weights that cannot be used."""
+
+
+class MissingExtraError(LmsysStoreError):
+    """A library that only an extra brings is not installed; the message has the pip command."""
 
 
 class ExportError(LmsysStoreError):

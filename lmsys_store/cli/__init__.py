@@ -95,7 +95,7 @@ def _program(
 
 def main() -> None:
     """The entry point of ``lmsys-store``."""
-    from lmsys_store.cli import syncing, commands, labelling, cases, promptloop  # noqa: F401, I001  # registers the commands, in the order of --help
+    from lmsys_store.cli import syncing, commands, labelling, analyzing, cases, promptloop  # noqa: F401, I001  # registers the commands, in the order of --help
 
     warnings.showwarning = lambda message, *_: typer.echo(f"warning: {message}", err=True)
     app()

@@ -79,48 +79,97 @@ def structure_tags(prompt: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-_KIND: Final = Patterns(
+_END: Final = r"(?:\PL|$)"
+"""Where a word ends: RE2 knows letters by `L`, while its word characters and word boundaries are of ASCII alone."""
+_AFTER: Final = r"[,;:—–-] ?(?:\(?(?:so|and|but|then|or)\s)?"
+"""Where a question may begin inside a sentence, after what leads up to it."""
+_FINITE: Final = (
+    r"(?:is|are|was|were|do|does|did|should|shall|can|could|would|will|has|have|had|might|may|exactly|else)\b"
+)
+
+_WHOLE: Final = Patterns(
     {
-        "fill-in": [r"_{3,}", r"\n\s*\(?[Aa][).]\s.+\n\s*\(?[Bb][).]\s", r"^\W*(?:complete|fill in|finish) (?:the|this|these)\b", r"\bfill in the blank"],
-        "comparison": [
-            r"^\W*(?:what(?:'s| is| are)?|explain|describe|tell me|list)? ?(?:the )?(?:main |key )?(?:differences?|similarities) (?:between|of)\b", r"\b(?:vs\.?|versus)\b", r"^\W*(?:compare|contrast)\b",
-            r"^\W*(?:which|what|who) (?:\w+ )?(?:is|are|one is|would be) (?:better|best|faster|bigger|larger|cheaper|worse|more)\b.*\bor\b", r"^\W*(?:is|are) .+ (?:better|worse|faster|more \w+) than\b",
-            r"^\W*(?:cu[áa]l es la diferencia|qual (?:é )?a diferença|unterschied zwischen|was ist der unterschied|quelle est la différence|в чем разница|чем отличается)", r"区别|哪个更",
-        ],
-        "how-many": [r"^\W*(?:and |so |in )?how (?:many|much|old|long|tall|far|often|big|large|fast|deep|high|heavy|wide)\b", r"^\W*(?:cu[áa]nt|wie ?viel|combien|quant[oa]s?\b|сколько)", r"多少|几个|多久"],
-        "definition": [
-            r"^\W*what(?:'s| is| are|s) (?:an? )?[\w'-]+(?: [\w'-]+)?(?: in [\w ]{1,30})?\W*$", r"^\W*what (?:does|do) .+ (?:mean|stand for)\b", r"^\W*define\b", r"^\W*(?:what is )?the (?:meaning|definition) of\b", r"^\W*what is (?:the )?(?:meaning|definition) of\b",
-            r"^\W*(?:qu[ée] (?:es|significa)|was (?:ist|bedeutet)|qu'est-ce qu|o que (?:é|significa)|что такое)", r"^\W*什么是|是什么(?:意思)?\W*$",
-        ],
-        "instruction": [
-            r"^\W*(?:please |kindly |pls |now |then |ok |okay |so |also |next |just |first )*(?:can|could|would|will) (?:you|u) (?:please |kindly |also |just )?(?:write|make|give|tell|explain|help|create|show|list|translate|summari[sz]e|generate|rewrite|provide|draft|find|suggest|recommend|describe|design|fix|convert|solve|calculate|analy[sz]e|review|check|continue|compose|build|teach|act|play|be|recommend|name|do|add|change|correct|improve|explain|write|answer|speak|pretend|code|implement|plan|elaborate|expand|come|guess|draw)\b",
-            r"^\W*(?:please |kindly |pls |plz |now |then |ok |okay |so |also |next |just |let's |lets |i want you to |i would like you to |i'd like you to |i need you to |your task is to |help me (?:to )?|help )+(?:\w+)",
-            r"^\W*(?:write|make|give|tell|explain|create|show|list|translate|summari[sz]e|generate|rewrite|provide|draft|find|suggest|recommend|describe|design|fix|convert|solve|calculate|compute|analy[sz]e|review|check|continue|compose|build|teach|act|play|pretend|imagine|name|add|change|correct|improve|answer|implement|plan|elaborate|expand|extract|classify|identify|prove|derive|evaluate|outline|discuss|rank|sort|paraphrase|rephrase|edit|proofread|simplify|shorten|complete|consider|assume|respond|reply|output|print|return|use|take|tell|repeat|say|let|do|don't|stop|start|develop|prepare|produce|propose|construct|determine|estimate|predict|pick|choose|select|brainstorm|craft|invent|think|describe|code|optimi[sz]e|refactor|debug|format|turn|transform|introduce|justify|critique|argue|interpret|read|role ?play|simulate|count|reverse|draw|tell|talk|speak|categori[sz]e|group|match|formulate|illustrate|transcribe|remove|replace|put|organi[sz]e|set|run|test|demonstrate|provide|present|give|come up|work|ask|report|find|get|guide|walk|advise|rate|score|judge|verify|ignore|forget|remember|search|look|try|keep|send|call|open|provide)\b",
-            r"^\W*(?:escribe|escriba|haz|hazme|dame|crea|explica|traduce|resume|genera|redacta|dime|cu[ée]ntame|ayúdame|actúa|schreib\w*|erstell\w*|erklär\w*|übersetz\w*|gib|nenne|mach\w*|fass\w*|erz[äa]hl\w*|hilf|[ée]cri[st]\w*|donne\w*|cr[ée]e\w*|expliqu\w*|tradui\w*|r[ée]sume\w*|fais|g[ée]n[èe]re\w*|raconte\w*|escreva|crie|faça|explique|traduza|resuma|me (?:dê|explique|ajude|conte)|gere|liste|напиши\w*|объясни\w*|переведи\w*|создай\w*|расскажи\w*|дай\w*|сделай\w*|придумай\w*|составь\w*|помоги\w*)",
-            r"^\W*(?:请|帮我|写|翻译|给我|解释|告诉我|生成|列出|总结|设计|创建|介绍)", r"\byou(?:'re| are) (?:now )?(?:a|an|the) .+\b(?:write|help|answer|respond|generate|create)\b",
-        ],
-        "who": [r"^\W*(?:and |so )?who(?:'s|s|se|m)?\b", r"^\W*(?:qui[ée]n|wer\b|qui\b|quem\b|кто\b)", r"^\W*谁"],
-        "when": [r"^\W*(?:and |so |since |until )?when(?:'s)? (?:is|was|were|are|did|do|does|will|should|can|would|has|have)\b", r"^\W*(?:in|on|at) (?:what|which) (?:year|day|date|month|century|time)\b", r"^\W*(?:cu[áa]ndo|wann|quand|когда)\b", r"什么时候"],
-        "where": [r"^\W*(?:and |so |from )?where(?:'s)?\b", r"^\W*(?:d[óo]nde|wo\b|o[ùu] (?:est|se|sont)|onde|где|куда)\b", r"在哪|哪里"],
-        "which": [r"^\W*(?:and |so |in |of |on |at |to |from )*which\b", r"^\W*(?:cu[áa]l|welche\w*|quel\w*|qual\b|quais|как(?:ой|ая|ие|ое))\b", r"哪(?:个|些|种)"],
-        "why": [r"^\W*(?:and |so |but )?why\b", r"^\W*(?:por ?qu[ée]|warum|wieso|weshalb|pourquoi|почему|зачем)\b", r"为什么"],
-        "how": [r"^\W*(?:and |so |but |then )?how(?:'s|s|d)?\b", r"^\W*(?:c[óo]mo|wie\b|comment|как\b)", r"^\W*(?:i (?:want|need|would like) to know |do you know |tell me )?how (?:to|do|can)\b", r"怎么|如何|怎样"],
-        "what": [r"^\W*(?:and |so |but |in |of |for |at |to |from |on |then )*(?:what|whats)(?:'s|re)?\b", r"^\W*(?:qu[ée]\b|was\b|que\b|o que|что\b|какова)", r"什么"],
-        "yes-no": [
-            r"^\W*(?:and |so |but |ok |then )?(?:is|are|was|were|am|do|does|did|can|could|will|would|should|shall|has|have|had|may|might|must|isn't|aren't|don't|doesn't|can't|won't|ain't)\b(?: not)? (?:\w+|['\"])",
-            r"^\W*(?:es|est[áa]|puedo|puedes|hay|tienes|ist|sind|kann|kannst|hast|gibt es|est-ce|peux|peut|as-tu|existe|você|pode|tem)\b", r"\bor not\b\s*\?", r"吗",
+        "fill-in": [
+            r"_{3,}", r"\[(?:blank|\.\.\.|…)\]", r"\n\s*\(?(?:[Aa]|1)[).]\s?[^\n]{1,60}\n\s*\(?(?:[Bb]|2)[).]\s?[^\n]{1,60}(?:\n\s*\(?(?:[Cc]|3)[).]\s?[^\n]{1,60})?(?:\n\s*\(?(?:[Dd]|4)[).]\s?[^\n]{1,60})?\s*$",
+            r"(?:^|[\n.!?] ?)\PL*(?:complete|finish) (?:the|this|these) (?:\w+ )?(?:sentence|phrase|poem|proverb|saying|quote|lyrics?|analogy|blank)", r"\bfill (?:in )?(?:the|this|these|each)?\s?(?:gap|blank|missing)", r"\b(?:choose|select|pick) the (?:correct|right|best|appropriate) (?:option|answer|word|form|verb)",
+            r"(?:\.{3,}|…)\s*(?:finish|complete|continue) (?:it|the|this)\b", r"(?i)completa la (?:frase|oración)|ergänze|complète la phrase|complete a frase|заполни(?:те)? пропуск|вставь(?:те)? (?:пропущенн|слов)|填空|填入",
         ],
     }
 )  # fmt: skip
+_COMPARED: Final = [
+    r"\bdifferences? (?:is there )?(?:between|of)\b", r"\b(?:similarities|distinction) between\b", r"\b(?:vs\.?|versus)(?:\PL|$)", r"^\PL*(?:compare|contrast)\b", r"\bhow (?:is|are|do|does|did) .+ (?:different|differ) from\b", r"\bdiffers? from\b", r"\bhow do(?:es)? .+ compare\b",
+    r"\b(?:which|what|who)(?: \w+)? (?:is|are|one is|was|would be) (?:the )?(?:better|best|faster|bigger|larger|cheaper|worse|more|safer|healthier|stronger|older|heavier)\b.*\bor\b", r"\bor\b.{0,60}\bwhich (?:one )?(?:is|should|would) ?(?:\w+ )?(?:better|best|faster|cheaper|safer|more|i)\b",
+    r"\b(?:is|are|was|were) .+ (?:better|worse|more \w+|less \w+|\w{3,}ier|faster|bigger|smaller|cheaper|stronger|older|safer|longer|larger|harder|warmer|colder|taller) than\b",
+    r"(?:cu[áa]l es la diferencia|diferencia entre|diferença entre|unterschied zwischen|différence entre|в ч[её]м разница|чем отличается|разница между)", r"区别|不同|哪个更|差别",
+]  # fmt: skip
+_FIRST_WORDS: Final = Patterns(
+    {
+        "comparison": _COMPARED,
+        "how-many": [
+            r"^\PL*(?:in )?how ?(?:many|much|old|long|tall|far|often|big|large|fast|deep|high|heavy|wide|hot|cold|thick|expensive|big|small|strong)\b", r"^\PL*what(?:'s| is| was| are) the (?:\w+ )?(?:number|amount|height|length|weight|population|distance|percentage|price|cost|average \w+) of\b",
+            rf"^\PL*(?:cu[áa]nt\pL+|wie ?(?:viele?|lange?|oft|hoch|alt|groß|weit)|combien|quant[oa]s?|сколько|как (?:долго|часто|далеко)){_END}", r"多少|几个|多久|多远|多大|多高|いくつ|いくら|何(?:人|個|回|本|年|時間)",
+        ],
+        "definition": [
+            r"^\PL*what(?:'s| is| are|s) (?:an? )?(?:\"[^\"]{1,40}\"|“[^”]{1,40}”|[\w'-]+(?: [\w'-]+)?)(?: in [\w ]{1,30})?\PL*$", r"^\PL*what (?:exactly )?(?:does|do|did) .+ (?:mean|stand for)\b", r"^\PL*(?:please )?define\b", r"^\PL*(?:what(?:'s| is) |give (?:me )?)?(?:the |a )?(?:meaning|definition) of\b", r"^\PL*(?:what(?:'s| is) )?meant by\b",
+            rf"^\PL*(?:qu[ée] (?:es|significa)|was (?:ist (?:ein|eine)|bedeutet|heißt)|qu['’]est-ce qu|que signifie|o que (?:é|significa)|что (?:такое|значит|означает)){_END}", r"^\PL*(?:请问)?什么(?:是|叫)|是什么(?:意思)?[\s?？。!！]*$",
+        ],
+        "who": [r"^\PL*(?:by |to |for |with |from )?who(?:'s|s|se|m)?\b", rf"^\PL*(?:qui[ée]n\pL*|wer|wem|wen|wessen|qui|quem|кто|кого|кому|чей){_END}", r"^\PL*(?:是)?谁|是谁|誰"],
+        "when": [
+            rf"^\PL*(?:since |until |by |from )?when(?:'s)? {_FINITE}", r"^\PL*(?:in |on |at |by )?(?:what|which) (?:exact )?(?:year|day|date|month|century|time|age|decade|season)\b",
+            rf"^\PL*(?:cu[áa]ndo|wann|quand|quando|когда|в каком году){_END}", r"什么时候|何时|哪(?:一)?年|几点|いつ",
+        ],
+        "where": [r"^\PL*(?:from |to )?wher(?:e(?:'s|s)?)?\b", rf"^\PL*(?:(?:a |de |en |desde )?d[óo]nde|wo|woher|wohin|o[ùu]|onde|где|куда|откуда){_END}", r"在哪|哪里|哪儿|どこ"],
+        "which": [r"^\PL*(?:in |of |on |at |to |from |for |with |by )?(?:which|wich)\b", rf"^\PL*(?:(?:en|a|de|em|in|dans|в|на|из) )?(?:cu[áa]l(?:es)?|welche\pL*|quels?|quelles?|qual|quais|как(?:ой|ая|ие|ое|ую|ом|их)){_END}", r"哪(?:个|些|种|一)|どちら|どれ"],
+        "why": [r"^\PL*(?:why|y (?:do|does|is|are|did)|how come|any idea why|what(?:'s| is) the reason)\b", rf"^\PL*(?:por ?qu[ée]|warum|wieso|weshalb|pourquoi|почему|зачем|отчего){_END}", r"为什么|为何|怎么会|なぜ|どうして"],
+        "how": [r"^\PL*how(?:'s|s|d|'d)?\b", r"^\PL*(?:in|by) what (?:way|ways|means)\b", r"^\PL*what(?:'s| is) the (?:best |easiest |right |fastest )?way to\b", rf"^\PL*(?:c[óo]mo|wie|comment|как(?:им образом)?){_END}", r"怎么|如何|怎样|どうやって|どのように|どうすれば"],
+        "what": [r"^\PL*(?:(?:in|of|for|at|to|from|on|with|about|under|by) )?(?:what|whats|wat|wut)(?:'s|'re|’s)?\b", rf"^\PL*(?:(?:a|de|en|con|para|por) )?(?:qu[ée]|was (?:ist|sind|macht|kann|soll|sollte|hat|haben|für|passiert|wäre|würde|muss|darf|wird|war|waren|kostet|gibt|denkst|meinst|genau|tun|ich)|que|qu['’]est-ce qui|o que|что|чем|чего|какова?){_END}", r"什么|啥|何(?:です|でしょ|が|を|に|の|は)"],
+        "instruction": [
+            r"^\PL*(?:please |kindly |pls |plz )*(?:can|could|would|will) (?:you|u|we) (?:please |kindly |also |just )?(?:write|make|give|tell|explain|help|create|show|list|translate|summari[sz]e|generate|rewrite|provide|draft|find|suggest|recommend|describe|design|fix|convert|solve|calculate|analy[sz]e|review|check|continue|compose|build|teach|act|play|be|recommend|name|do|add|change|correct|improve|explain|write|answer|speak|pretend|code|implement|plan|elaborate|expand|come|guess|draw)\b", r"^\PL*(?:please|kindly|pls|plz|let's|lets|i want you to|i would like you to|i'd like you to|i need you to|your task is to|help me|i need help|help)\s+\w+",
+            r"^\PL*i(?:'d| would)? (?:like|want|need) (?:a|an|some|the|\d+|ideas|help|you) ?\w*", r"^\PL*(?:write|make|give|tell|explain|create|show|list|translate|summari[sz]e|generate|rewrite|provide|draft|find|suggest|recommend|describe|design|fix|convert|solve|calculate|compute|analy[sz]e|review|check|continue|compose|build|teach|act|play|pretend|imagine|name|add|change|correct|improve|answer|implement|plan|elaborate|expand|extract|classify|identify|prove|derive|evaluate|outline|discuss|rank|sort|paraphrase|rephrase|edit|proofread|simplify|shorten|complete|consider|assume|respond|reply|output|print|return|use|take|tell|repeat|say|let|do (?:a|an|this|it|not)|don't (?:be|use|say|tell|give|write|include|forget|make|mention|add|repeat)|stop|start|develop|prepare|produce|propose|construct|determine|estimate|predict|pick|choose|select|brainstorm|craft|invent|think|describe|code|optimi[sz]e|refactor|debug|format|turn|transform|introduce|justify|critique|argue|interpret|read|role ?play|simulate|count|reverse|draw|tell|talk|speak|categori[sz]e|group|match|formulate|illustrate|transcribe|remove|replace|put|organi[sz]e|set|run|test|demonstrate|provide|present|give|come up|work|ask|report|find|get|guide|walk|advise|rate|score|judge|verify|ignore|forget|remember|search|look|try|keep|send|call|open|provide|cut|fill|trim|merge|split|highlight|underline|recite|sing|shorten|polish|reword|spell|quote|mention|stay)\b", r"^\PL*(?:escribe|escriba|haz|hazme|dame|crea|explica|traduce|resume|genera|redacta|dime|cu[ée]ntame|ayúdame|actúa|schreib\w*|erstell\w*|erklär\w*|übersetz\w*|gib|nenne|mach\w*|fass\w*|erz[äa]hl\w*|hilf|[ée]cri[st]\w*|donne\w*|cr[ée]e\w*|expliqu\w*|tradui\w*|r[ée]sume\w*|fais|g[ée]n[èe]re\w*|raconte\w*|escreva|crie|faça|explique|traduza|resuma|me (?:dê|explique|ajude|conte)|gere|liste|напиши\w*|объясни\w*|переведи\w*|создай\w*|расскажи\w*|дай\w*|сделай\w*|придумай\w*|составь\w*|помоги\w*|rédige\w*|[ée]criv\w*|décri\w*|impl[ée]mente\w*|extray\w*|proposez|bearbeit\w*|verbesser\w*|formulier\w*|reescribe|arregla|corrige\w*|verfass\w*|исправь\w*|перепиши\w*)", r"^\PL*(?:请|帮我|帮忙|写|翻译|给我|解释|告诉我|生成|列出|总结|设计|创建|介绍|用.{1,12}写)", r"(?:ください|下さい|しなさい)[。!！]*\s*$",
+            r"\byou(?:'re| are) (?:now )?(?:a|an|the) .+\b(?:write|help|answer|respond|generate|create)\b", r"^\PL*(?:[ck]annst du|könntest du|puedes|podrías|peux-tu|pouvez-vous|pourrais-tu|pode|você pode|можешь|могли бы вы|не могли бы) (?:mir |me |m['’])?\pL+",
+        ],
+        "yes-no": [
+            r"^\PL*(?:is|are|was|were|am|do|does|did|can|could|will|would|should|shall|has|have|had|may|might|must|isn't|aren't|don't|doesn't|can't|won't|ain't|if|whether)\b(?: not)? (?:\w+|['\"“])",
+            rf"^\PL*(?:es|est[áa]n?|puedo|se puede|hay|tienes?|ist|sind|kann|darf|hast|gibt es|muss|est-ce|peut-on|as-tu|existe|posso|é|tem|можно|правда|есть ли|является){_END}", r"\bor not\b\s*\?", r"吗|是不是|能不能|可不可以|(?:です|ます)か|есть ли|ли\s",
+        ],
+    }
+)  # fmt: skip
+"""What a sentence asks by its first words; those of what leads up to it are taken off before."""
+_LATER_WORDS: Final = Patterns(
+    {
+        "comparison": [rf"{_AFTER}(?:is|are) .+ (?:better|\w{{3,}}ier|more \w+) than\b"],
+        "how-many": [rf"{_AFTER}how ?(?:many|much|old|long|tall|far|often|big|large|fast|high)\b"],
+        "who": [rf"{_AFTER}who(?:se)? (?:{_FINITE}|actually|really|first|invented|wrote|won|made|sang)"],
+        "when": [rf"{_AFTER}when {_FINITE}", rf"{_AFTER}(?:in|on|at) (?:what|which) (?:year|date|day|month|age|time)\b", rf"{_AFTER}what (?:time|year|date)\b"],
+        "where": [rf"{_AFTER}where(?:'s)? ?{_FINITE}"],
+        "which": [rf"{_AFTER}which (?:one|of|\w+ (?:is|are|do|did|does|should|would))\b", rf"{_AFTER}which .+\?"],
+        "why": [rf"{_AFTER}why\b", r"\bany idea why\b"],
+        "how": [rf"{_AFTER}how (?:to|do|does|did|can|could|should|would|is|are)\b"],
+        "what": [rf"{_AFTER}what(?:'s)?\b"],
+    }
+)  # fmt: skip
+_LATER_ORDER: Final = ("comparison", "how-many", "when", "who", "where", "which", "why", "how", "what")
 _ORDER: Final = (
-    "fill-in", "comparison", "how-many", "definition", "instruction", "who", "when", "where", "which", "why", "how", "what", "yes-no",
+    "comparison", "how-many", "definition", "when", "why", "how", "which", "who", "where", "what", "instruction", "yes-no",
 )  # fmt: skip
 _OPENING: Final = re.compile(
     r"^(?:\W*(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|dear \w+|ok|okay|please|thanks?|thank you)\b[\w ]{0,20}[,.!:;\n]+)+\s*",
     re.IGNORECASE,
 )
+_LED_UP: Final = re.compile(
+    r"^(?:\W*(?:so|and|but|ok(?:ay)?|well|also|then|now|next|just curious|quick (?:one|question)|question|btw|actually|hmm+|again|hey|hi|hello there|hello)\b[\s,.:;!-]*)+",
+    re.IGNORECASE,
+)
+_ASKED_FOR: Final = re.compile(
+    r"^\W*(?:(?:please|pls) )?(?:(?:can|could|would|will) (?:you|u|anyone|someone|somebody) (?:please |kindly |also |just )?(?:tell|remind|explain|show|teach)"
+    r"(?: to)?(?: me| us)?|(?:do|does) (?:you|u|anyone|anybody) (?:know|remember|happen to know)|tell me|remind me|explain to me"
+    r"|i(?:'d| would)? (?:like|want|need) to know|i(?:'m| am) (?:wondering|curious)|i wonder|wondering)\s+"
+    r"(?=(?:(?:in|at|on|to|from|by) )?(?:what|who|whose|whom|when|where|which|why|how|if|whether)\b)",
+    re.IGNORECASE,
+)
 _SENTENCES: Final = re.compile(r"[^.!?。！？\n]+[.!?。！？]*")
 _TOLD: Final = 3
+_SENTENCE: Final = 300
 
 
 def question_kind(prompt: str) -> str:
@@ -131,20 +180,30 @@ def question_kind(prompt: str) -> str:
     """
     text = prompt[:_HEAD].strip()
     head = _OPENING.sub("", text, count=1) or text
-    sentences = _SENTENCES.findall(head[:_PASTED]) or [head]
-    kinds = _KIND.ids(
-        f"{sentences[0].strip()}\n{head}" if "___" in head or "\nA" in head or "\na" in head else sentences[0].strip()
-    )
-    first = next((kind for kind in _ORDER if kind in kinds), None)
+    if _WHOLE.ids(head):
+        return "fill-in"
+    sentences = [one.strip() for one in _SENTENCES.findall(head[:_PASTED])] or [head]
+    first = _asked(sentences[0])
     if first is not None:
         return first
-    asked = [one.strip() for one in _SENTENCES.findall(prompt[-_TAIL:]) if one.strip()]
-    for sentence in [*reversed(asked[-_TOLD:]), *(one.strip() for one in sentences[1:_TOLD])]:
-        found = _KIND.ids(sentence)
-        kind = next((kind for kind in _ORDER if kind in found), None)
-        if kind is not None and (kind == "instruction" or sentence.endswith(("?", "？"))):
+    last = [one.strip() for one in _SENTENCES.findall(prompt[-_TAIL:])][-_TOLD:]
+    for sentence in dict.fromkeys(
+        (*sentences[1:_TOLD], *reversed(last if len(sentences) > 1 or len(head) > _PASTED else ()))
+    ):
+        kind = _asked(sentence)
+        if kind is not None and (kind != "yes-no" or sentence.endswith(("?", "？"))):
             return kind
     return "yes-no" if head.rstrip().endswith(("?", "？")) else "statement"
+
+
+def _asked(sentence: str) -> str | None:
+    """What one sentence asks; None where it asks for nothing."""
+    bare = _ASKED_FOR.sub("", _LED_UP.sub("", sentence[:_SENTENCE], count=1), count=1)
+    found = _FIRST_WORDS.ids(bare)
+    if found:
+        return next(kind for kind in _ORDER if kind in found)
+    later = _LATER_WORDS.ids(bare)
+    return next((kind for kind in _LATER_ORDER if kind in later), None)
 
 
 _VERBS: Final = frozenset(

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal_column, select, text
@@ -197,6 +198,23 @@ class Reader:
 
         def operation(connection: Connection) -> int:
             return int(connection.execute(statement).scalar_one())
+
+        return await self._database.read(operation)
+
+    @property
+    def path(self) -> Path:
+        """The store's file."""
+        return self._database.path
+
+    async def span(self) -> tuple[int, int]:
+        """The row indexes that rows have, from the first to after the last; equal where there are none."""
+        column = conversation.c.row_index
+        # One lookup each: asked for both at once, SQLite would read the whole table.
+        ends = (select(func.min(column)), select(func.max(column)))
+
+        def operation(connection: Connection) -> tuple[int, int]:
+            first, last = (connection.execute(end).scalar_one() for end in ends)
+            return (0, 0) if first is None else (first, last + 1)
 
         return await self._database.read(operation)
 

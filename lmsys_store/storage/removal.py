@@ -19,6 +19,7 @@ from lmsys_store.storage.tables import (
     conversation_text,
     coverage,
     external_label,
+    kept_value,
     label_import,
     moderation,
     predicate,
@@ -51,6 +52,7 @@ def delete_batch(connection: Connection, query: Query, reason: str, *, forget: b
     indexes = [chat.row_index for chat in chats]
     for table in (conversation, conversation_text, moderation, external_label):
         connection.execute(delete(table).where(table.c.row_index.in_(indexes)))
+    connection.execute(delete(kept_value))  # what was made of the rows may quote them
     if forget:
         _uncover(connection, indexes)
         connection.execute(delete(predicate))  # which of them the rows belong to is not known
@@ -107,7 +109,7 @@ def begin_emptying(connection: Connection) -> None:
     """Forget what is covered, and let every iteration over the store end."""
     emptied = {"revision": EMPTYING, "generation": store.c.generation + 1, "total_rows": None}
     connection.execute(update(store).where(store.c.revision != EMPTYING).values(emptied))
-    for table in (coverage, predicate, rejected_row, tombstone, external_label, label_import):
+    for table in (coverage, predicate, rejected_row, tombstone, external_label, label_import, kept_value):
         connection.execute(delete(table))
     connection.exec_driver_sql("INSERT INTO conversation_fts(conversation_fts) VALUES ('delete-all')")
 

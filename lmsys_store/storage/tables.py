@@ -151,6 +151,16 @@ tombstone = Table(
     Column("deleted_at", Text, nullable=False),
 )
 
+kept_value = Table(
+    "kept_value",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False, comment="JSON; may quote texts, so it goes when any row is deleted"),
+    Column("labels_version", Text, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("kept_at", Text, nullable=False),
+)
+
 sync_run = Table(
     "sync_run",
     metadata,

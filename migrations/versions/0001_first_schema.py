@@ -130,6 +130,14 @@ def upgrade() -> None:
         sa.Column("deleted_at", sa.Text, nullable=False),
     )
     op.create_table(
+        "kept_value",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("value", sa.Text, nullable=False),
+        sa.Column("labels_version", sa.Text, nullable=False),
+        sa.Column("seq", sa.Integer, nullable=False),
+        sa.Column("kept_at", sa.Text, nullable=False),
+    )
+    op.create_table(
         "sync_run",
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("source", sa.Text, nullable=False),

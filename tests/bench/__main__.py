@@ -13,7 +13,7 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read on import: a benchmark of local files contacts nobody
 
-from tests.bench import cases, labels, ordering, reading, remote, writing
+from tests.bench import analyzing, cases, labels, ordering, reading, remote, writing
 from tests.bench.data import Bench
 from tests.bench.measure import Line, table
 
@@ -32,6 +32,7 @@ FIGURES: dict[str, Callable[[Bench], list[Line]]] = {
     "size": writing.size,
     "cases": cases.exporting,
     "remote": remote.remote,
+    "analyze": analyzing.analysis,
 }
 
 

@@ -15,7 +15,7 @@ def megabytes(task: str, source: str, store_path: Path) -> float:
 
 
 def work(task: str, source: str, store_path: Path) -> None:
-    """Import the library, sync the file to the store, stream from an address, or iterate the store, in row order or shuffled."""
+    """Import the library, sync the file to the store, stream from an address, iterate the store, shuffled or not, analyze it."""
     from lmsys_store import AsyncStore, Settings
 
     address = source if task == "stream" else ""
@@ -31,6 +31,10 @@ def work(task: str, source: str, store_path: Path) -> None:
                 results = store.select(fallback="cache")
                 async for chat in results if task == "iterate" else results.shuffle(1):
                     assert chat.messages
+            elif task == "analyze":
+                from lmsys_store.analyze import Patterns
+
+                assert (await store.select(fallback="cache").fold(Patterns())).rows
 
     asyncio.run(run())
 

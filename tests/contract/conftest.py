@@ -68,6 +68,9 @@ class DrivenResults:
     def count(self) -> int:
         return self._runner.run(self._results.count())
 
+    def fold(self, analyzer: Any, **keywords: Any) -> Any:
+        return self._runner.run(self._results.fold(analyzer, **keywords))
+
     def __getattr__(self, name: str) -> Any:
         if any(name in stage for stage in STAGES):
             return partial(self._with, name)

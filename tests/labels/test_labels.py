@@ -1,7 +1,9 @@
 """Labels are pure functions of the row: any text, alone or among others, from any source; and a rating can be redone by hand."""
 
+import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +21,7 @@ from lmsys_store.labels.structure import QUESTION_KINDS, STRUCTURE_TAGS, questio
 from lmsys_store.rows import CheckedRow
 
 LABELLER = Labeller()
+DATA = Path(__file__).parents[1] / "data"
 WORDS = (
     "I'm sorry,",
     "thanks!",
@@ -206,3 +209,29 @@ def test_tags_and_kinds_of_plain_prompts() -> None:
 @pytest.mark.parametrize("greeting", ["Hi! ", "Hello there, ", "Bonjour, ", "你好！", "您好，"])
 def test_a_greeting_in_any_language_is_none_of_a_prompts_plain_words(greeting: str) -> None:
     assert plain_words(f"{greeting}写一首诗") == plain_words("写一首诗") == ["写", "一", "首", "诗"]
+
+
+def test_the_kind_of_a_question_is_what_a_reader_says() -> None:
+    """200 prompts labelled by hand, many of them hard: a greeting or a story first, slips of the pen, other languages."""
+    rows = [json.loads(line) for line in (DATA / "question_kinds.jsonl").read_text().splitlines()]
+    wrong = [row for row in rows if question_kind(row["prompt"]) != row["kind"]]
+    assert len(rows) == 200 and {row["kind"] for row in rows} == set(QUESTION_KINDS)
+    assert 1 - len(wrong) / len(rows) >= 0.85, wrong
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kind"),
+    [
+        ("Do cats swim well?", "yes-no"),
+        ("Don't you like it?", "yes-no"),
+        ("don't use lists in what follows", "instruction"),
+        ("Was the treaty ever signed?", "yes-no"),
+        ("Was kostet ein Ei?", "what"),
+        ("so where does the river end", "where"),
+        ("ok cool", "statement"),
+        ("Can you tell me who wrote it?", "who"),
+        ("Почему трава зелёная?", "why"),
+    ],
+)
+def test_the_kind_of_short_prompts(prompt: str, kind: str) -> None:
+    assert question_kind(prompt) == kind

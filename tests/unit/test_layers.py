@@ -28,6 +28,7 @@ PURE = {
     "intervals",
     "implication",
     "parts",
+    "folds",
 }
 PURE |= {"operations", "funnel", "position"}
 STORAGE = PURE | {"storage"}
@@ -40,6 +41,7 @@ STORE = INGEST | {
     "tally",
     "phases",
     "fallback",
+    "folding",
     "plans",
     "ordered",
     "iteration",
@@ -51,6 +53,7 @@ STORE = INGEST | {
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "folds": {"errors", "records"},
     "settings": {"errors"},
     "vocabulary": {"errors"},
     "search": {"errors"},
@@ -78,13 +81,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "phases": INGEST | {"settings", "sources", "ingest", "remote", "tally"},
     "fallback": INGEST | {"settings", "phases"},
     "reports": INGEST | {"sources", "phases", "fallback"},
+    "folding": STORAGE,
     "ordered": INGEST | {"phases", "fallback", "plans"},
     "iteration": INGEST | {"settings", "phases", "fallback", "ordered"},
-    "results": INGEST | {"settings", "phases", "iteration", "ordered", "convert.base"},
+    "results": INGEST | {"settings", "phases", "iteration", "ordered", "folding", "convert.base"},
     "store": STORE | {"labels"},
     "blocking": STORE | {"store", "labels", "convert.base"},
-    "promptloop": STORE | {"store", "blocking", "convert", "analyze", "labels"},
-    "cli": STORE | {"store", "blocking", "convert", "analyze", "promptloop", "cli", "labels"},
+    "insights": STORE | {"store", "analyze"},
+    "promptloop": STORE | {"store", "blocking", "convert", "analyze", "insights", "labels"},
+    "cli": STORE | {"store", "blocking", "convert", "analyze", "insights", "promptloop", "cli", "labels"},
     "__main__": {"cli"},
 }
 """Part of the package (a module or a folder) to the parts it may import; the front door names all of them, for type checkers."""
@@ -97,7 +102,8 @@ ONLY_IN = {
     "filelock": {"storage.lock"},
     "aiohttp": {"sources.client", "sources.hub"},
     "pyarrow": {"sources.parquet", "sources.hub", "convert.writing"},
-    "numpy": {"sources.parquet", "labels.linear", "plans"},
+    "numpy": {"sources.parquet", "labels.linear", "plans", "analyze"},
+    "scipy": {"analyze.stratified"},
     "re2": {"labels.patterns", "convert.scrub"},
     "yaml": {"convert.promptfoo"},
     "rapidfuzz": {"labels.likeness", "analyze.duplicates"},
