@@ -2,7 +2,7 @@
 
 Each call ends by its ``deadline`` with what is there by then, raises nothing for a remote that cannot be reached, and leaves
 nothing running; what was fetched is kept, so that the next call finds more. The objects are JSON values in PromptLoop's
-spelling. For programs that are not Python the same calls are commands: ``lmsys-store promptloop fetch|convert|cases``.
+spelling. For programs that are not Python the same calls are commands: ``lmsys-store promptloop fetch|convert|cases|analyze``.
 """
 
 import time
@@ -10,17 +10,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal, NotRequired, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, TypedDict, TypeVar, cast
 
 from lmsys_store.blocking import Results, Store
 from lmsys_store.convert.base import Converted, GivenRows
 from lmsys_store.convert.cases import to_test_cases
 from lmsys_store.errors import InvalidRowError, QueryError, RemoteError
+from lmsys_store.insights import analyze_domain
 from lmsys_store.query import Query
 from lmsys_store.records import NO_LABELS, Conversation, Labels, Message, Origin, Provenance
 from lmsys_store.rows import checked_row
 from lmsys_store.settings import Settings, store_path
 from lmsys_store.sources.mock import seed_ids
+
+if TYPE_CHECKING:
+    from lmsys_store.analyze.report import PromptLoopAnalysis
 
 T = TypeVar("T")
 
@@ -28,6 +32,8 @@ DEADLINE: Final = 8.0
 """Seconds a call may take: PromptLoop gives up at 10."""
 MOST_CONVERSATIONS: Final = 10
 """How many conversations a query without ``maxConversations`` gets."""
+MOST_ANALYSED: Final = 100
+"""How many conversations are fetched for an analysis where the store has none: as many as PromptLoop asks for."""
 _MARGIN: Final = 0.25
 """Seconds of a deadline that are kept for what is not the remote: the rows in hand are labelled, stored and converted."""
 
@@ -169,6 +175,42 @@ def generate_domain_test_cases(
     with _opened(store, settings) as opened:
         cases = _selected(opened, wanted, clock).convert(to_test_cases(target_domain=domain))
         return [_object(case.to_promptloop()) for case in islice(_until_the_end(cases), count)]
+
+
+def analyze_conversation_patterns(
+    domain: str,
+    *,
+    store: Store | str | Path | None = None,
+    deadline: float = DEADLINE,
+    settings: Settings | None = None,
+) -> "PromptLoopAnalysis":
+    """What prompts of a domain have in common, which of them were praised, what goes with failure, what is recommended.
+
+    The default analysis of the domain: a look-up where it was kept (``lmsys-store analyze --keep``), else made of the rows that
+    can be read in time. A store that has none of the domain first gets what the remote gives; where that is only seeds, they
+    are analysed. What is uncertain is not said here: ``lmsys_store.insights.analyze_domain`` has the whole report.
+
+    Args:
+        domain: by PromptLoop's names or ours.
+        store, deadline, settings: as of :func:`fetch_conversations`.
+
+    Raises:
+        QueryError: no such domain.
+        MissingExtraError: it must be made, and scipy is not installed.
+    """
+    from lmsys_store.analyze.patterns import Patterns
+
+    clock = _Clock(deadline)
+    wanted = Query.of(domain=domain)
+    with _opened(store, settings) as opened:
+        if opened.select(wanted, fallback="cache").first() is None:
+            chats = list(_until_the_end(_selected(opened, wanted, clock).limit(MOST_ANALYSED)))
+            if not chats or chats[0].origin is Origin.MOCK:
+                patterns = Patterns(domain)
+                patterns.update(chats)
+                return patterns.result().to_promptloop()
+        report = opened.run(lambda whole: analyze_domain(whole, domain, deadline=clock.left))
+        return report.to_promptloop()
 
 
 def conversation_object(chat: Conversation) -> LMSYSConversation:

@@ -79,10 +79,23 @@ def cases(store: StoreOption = None, deadline: CallDeadlineOption = 8.0) -> obje
     from lmsys_store.promptloop import generate_domain_test_cases
 
     asked = _object()
+    return generate_domain_test_cases(_domain(asked), asked.get("count", 10), store=store, deadline=deadline)
+
+
+@calls.command()
+@answering
+def analyze(store: StoreOption = None, deadline: CallDeadlineOption = 8.0) -> object:
+    """Patterns of a domain's conversations: {domain}."""
+    from lmsys_store.promptloop import analyze_conversation_patterns
+
+    return analyze_conversation_patterns(_domain(_object()), store=store, deadline=deadline)
+
+
+def _domain(asked: dict[str, Any]) -> str:
     domain = asked.get("domain")
     if not isinstance(domain, str):
-        raise QueryError('a domain is missing; give {"domain": "coding", "count": 10}')
-    return generate_domain_test_cases(domain, asked.get("count", 10), store=store, deadline=deadline)
+        raise QueryError('a domain is missing; give {"domain": "coding"}')
+    return domain
 
 
 def _object() -> dict[str, Any]:

@@ -67,7 +67,7 @@ def write_cases(
 
         chats = store.select(domain="legal", min_rating=3).limit(50)
         report = write_cases(chats.convert(to_test_cases()), "legal.yaml", format="promptfoo")
-        print(report.funnel)  # 50 read > 49 not flagged > 46 of distinct prompts > 46 written
+        print(report.funnel)  # 50 within the limit > 49 not flagged > 46 of distinct prompts > 46 written
 
     Args:
         cases: what ``results.convert(to_test_cases(...))`` gives.
@@ -172,7 +172,10 @@ class _Writing:
         files, cases = self._files, self._cases
         earlier = () if self._before is None else tuple(self._before())
         rows = [step for step in cases.report.funnel.steps if not (earlier and step.name in _OF_QUERY)]
-        funnel = Funnel((*earlier, *rows, *cases.funnel.steps)).then(self._written, "written")
+        taken = [*earlier, *rows]
+        read, *kept = cases.funnel.steps
+        taken += [] if taken and taken[-1].count == read.count else [read]
+        funnel = Funnel((*taken, *kept)).then(self._written, "written")
         manifest = self._manifest(funnel)
         if files.manifest is not None:
             files.manifest.write(to_json(manifest, indent=1) + b"\n")

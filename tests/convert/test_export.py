@@ -63,11 +63,13 @@ def test_the_manifest_says_what_the_cases_are_made_of(store: Store, out: Path) -
     assert found["data_set"] == "lmsys/lmsys-chat-1m" and found["revision"]
     assert found["origins"] == {"cache": 5} and found["label_versions"] == [VERSION]
     assert [(step["step"], step["left"]) for step in found["funnel"]] == [
-        ("within the limit", 5), ("read", 5), ("not flagged", 4), ("with a reply", 3), ("of distinct prompts", 3), ("written", 3),
+        ("within the limit", 5), ("not flagged", 4), ("with a reply", 3), ("of distinct prompts", 3), ("written", 3),
     ]  # fmt: skip
     assert found["scrubbed"] == {"email": 1} == dict(report.scrubbed)
     assert found["licence"].startswith("LMSYS-Chat-1M")
-    assert str(report.funnel) == "5 read > 4 not flagged > 3 with a reply > 3 of distinct prompts > 3 written"
+    assert (
+        str(report.funnel) == "5 within the limit > 4 not flagged > 3 with a reply > 3 of distinct prompts > 3 written"
+    )
     assert (report.path, report.manifest_path) == (out / "cases.json", out / "cases.json.manifest.json")
     assert (report.origins, report.complete) == ({"cache": 5}, True)
     assert found == json.loads(json.dumps(report.manifest))
