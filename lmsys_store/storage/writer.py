@@ -177,7 +177,7 @@ class Writer:
             if deleted:
                 await self._database.write(removal.clean_free_space)
         finally:
-            await self._database.write(lambda connection: connection.exec_driver_sql("PRAGMA secure_delete = OFF"))
+            await self._database.write(lambda connection: connection.exec_driver_sql("PRAGMA secure_delete = FAST"))
         await self._database.maintain("PRAGMA wal_checkpoint(TRUNCATE)")
         return deleted
 

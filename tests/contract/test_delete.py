@@ -38,6 +38,25 @@ def test_deleted_words_leave_the_full_text_index(open_store: OpenStore, tmp_path
     _assert_whole(store)
 
 
+@pytest.mark.parametrize("row_count", [5, 30, 200])
+def test_no_byte_of_a_deleted_text_is_left_in_the_file(
+    row_count: int, open_store: OpenStore, tmp_path: Path, store_path: Path
+) -> None:
+    """Nor in what a page has left of rows that once stood elsewhere in it: pages are split as a store grows."""
+    rows = list(generated.rows(row_count, moderation=False))
+    for number, row in enumerate(rows):
+        row["conversation"][0]["content"] += f" the quinquereme of row {number} of Nineveh"
+    store = open_store(store_path)
+    store.sync(generated.write_jsonl(tmp_path / "rows.jsonl", rows))
+    store.relabel()
+    doomed = [0, 3, row_count - 1]
+    assert store.delete(None, fields.row_index.in_(doomed)) == 3
+    store.close()
+    left = store_path.read_bytes()
+    assert [number for number in doomed if f"of row {number} of Nineveh".encode() in left] == []
+    assert b"of row 1 of Nineveh" in left
+
+
 def test_a_deleted_row_is_counted_and_never_stored_again(
     open_store: OpenStore, store_path: Path, generated_jsonl: Path
 ) -> None:
