@@ -58,11 +58,11 @@ def words_that_decided(prompts: Sequence[str], axis: str) -> tuple[str, ...]:
 
 def _choices(scores: Scores) -> list[tuple[str, float, str | None]]:
     """Of each text: the first class with its score, and the second where it comes close."""
-    names, found = scores.axis.names, []
-    for values, (first, second, *_) in zip(scores.values.tolist(), scores.ranked(), strict=True):
-        close = values[second] >= _SECOND * values[first]
-        found.append((names[first], round(values[first], _DIGITS), names[second] if close else None))
-    return found
+    names = scores.axis.names
+    return [
+        (names[first], round(score, _DIGITS), names[second] if other >= _SECOND * score else None)
+        for first, score, second, other in scores.best_two()
+    ]
 
 
 DOMAIN_AND_TASK: Final = {"domain": DOMAINS, "task": TASKS}

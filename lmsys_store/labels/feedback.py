@@ -46,6 +46,7 @@ _SAID: Final = Patterns(
         ],
         "praise": [
             r"^\W*(?:ok(?:ay)?|oh|ah|wow|yes|yeah|cool|alright|haha|lol|hey|well)?[,. !]*(?:many |a lot of |big )?(?:thanks|thank you|thank u|thankyou|thx|tnx|ty|tysm|thnx|tks|cheers)\b(?: for nothing)?", r"\b(?:thanks|thank you|thx|ty|cheers)\b[^.?\n]{0,40}$",
+            r"\b(?:thanks|thank you|thx|ty)(?: (?:so|very) much| a (?:lot|ton|bunch|million))? ?(?:[!.;:)]|[,-] )", r"\b(?:they|these|those|both|all of (?:it|them)|everything) (?:all |both )?(?:works?|worked|helped|did (?:it|the trick)|(?:are|were|is|was) (?:\w+ )?(?:great|perfect|amazing|wonderful|brilliant|excellent|lovely|exactly|spot on))\b", r"\bwork(?:s|ed|ing)? (?:perfectly|great|fine|well|flawlessly|beautifully|wonders|like a charm|a treat|first time|now)\b",
             r"^\W*(?:ok(?:ay)?|oh|ah|wow|yes|yeah|haha|lol|that(?:'s| is| was|s)|this is|it(?:'s| is)|its|very|so|really|how|you(?:'re| are)|what a|pretty|much|now (?:that|this)(?:'s| is))?[,. !]*(?:an? |the |so |very |really |pretty |absolutely |just |quite |all |much |simply )*(?:great|awesome|perfect|excellent|amazing|brilliant|wonderful|fantastic|nice(?: (?:one|job|work))?|good (?:job|work|answer|one|stuff|bot|point|idea)|good|love(?:ly)?|beautiful|superb|cool|neat|impressive|helpful|spot on|exactly|well done|bravo|genius|hilarious|funny|super|fabulous|sweet|interesting|incredible|useful|better|the best|best answer|legend)(?:\W*$|\s*[,.!;:)]|\s+(?:thanks|thank|thx|job|work|answer|now|but|and|that|this|it|can|could|one|so|please|do|make|give|write|idea|stuff|bot|poem|story|code|list|i|you|explanation|response|man|bro|dude)\b)",
             r"\b(?:i (?:really |absolutely |just |do )?(?:love|like|liked|loved|enjoyed|appreciate) (?:it|this|that|your|the (?:way|idea|first|second|poem|story|ending|answer))|(?:it|that|this) (?:works?|worked|helped|helps|did it|fixed it|solved|makes (?:perfect |a lot of |much more |more )?sense)\b|works (?:now|perfectly|great|like a charm|well|fine)|exactly what i (?:need\w*|want\w*|was)|you(?:'re| are) (?:the best|awesome|amazing|right|great|a (?:genius|star|life ?saver|legend)|so (?:smart|good|helpful))|very helpful|so helpful|well done|good job|great job|nice work|great answer|perfect answer|my (?:boss|wife|kids?|teacher|girlfriend|daughter|son|team) (?:loved|liked|loves|was))\b",
             r"^\W*(?:that's |thats |yes,? )?(?:correct|right)(?:[!.,]| again|$)", r"\b(?:obrigad[oa]|gracias|danke|merci|спасибо)\b|спасибо|谢谢", r"^\W*(?:ficou |está |quedó |quedo |das ist |c'est |это )?(?:(?:muchas )?gracias|perfecto|excelente|genial|muy bien|buen trabajo|me gusta|me encanta|obrigad[oa]|valeu|perfeito|ótimo|muito bom|legal|adorei|danke|vielen dank|perfekt|super|toll|klasse|prima|sehr gut|wunderbar|gefällt mir|merci|parfait|génial|excellent|très bien|bravo|j'adore|спасибо|благодарю|отлично|супер|класс|здорово|прекрасно|хорошо|молодец|谢谢|多谢|感谢|太好了|很好|太棒了|完美|不错|很棒)", r"(?:funciona|funktioniert jetzt|ça marche|заработало|помогло|работает|成功了|解决了|可以了)",
@@ -74,7 +75,7 @@ KINDS: Final = ("none", "rephrase", "user_correction", "user_rejection", "clarif
 """What a message may say of a reply; the first is nothing."""
 _SURE: Final = 0.5
 """A kind with a lower score is no evidence: of two doubtful readings the one that says nothing is taken."""
-_WEIGHED: Final = 40
+_WEIGHED: Final = 25
 """Words of a message that are weighed: what is said of a reply is said at once."""
 _LENGTHS: Final = (1, 2, 4, 8, 16, 32)
 _MARKS: Final = {"?": "#?", "？": "#?", "!": "#!", ".": "#.", "…": "#…"}
@@ -116,8 +117,8 @@ def _plain(asked: Round) -> Found | None:
 
 def _chosen(scores: Scores) -> Iterator[str | None]:
     names = scores.axis.names
-    for values, (best, *_) in zip(scores.values.tolist(), scores.ranked(), strict=True):
-        yield names[best] if best and values[best] >= _SURE else None
+    for best, score, _, _ in scores.best_two():
+        yield names[best] if best and score >= _SURE else None
 
 
 def _placed(kind: str, said: Places, message: str) -> Found:

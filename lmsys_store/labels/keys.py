@@ -6,9 +6,10 @@ The hazard: splits and samples go by ``family``, so whatever changes how it is c
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
-from zlib import crc32
 
+from lmsys_store.labels.places import PLACES, places_of
 from lmsys_store.search import tokens
 
 _READ: Final = 400
@@ -36,12 +37,6 @@ _GREETINGS: Final = _SMALL | frozenset(
         "hallo guten tag morgen moin bonjour salut bonsoir привет здравствуйте здравствуй добрый день ciao buongiorno namaste"
     ).split()
 )
-_PLACES: Final = 1 << 16
-_SHINGLE: Final = 5
-_SPREAD: Final = 0x9E3779B1
-_LOW_32: Final = (1 << 32) - 1
-_SALT: Final = 1_112_763_298
-"""Chosen among thousands, on our prompts, so that no shingle leads many of them (the most frequent 1.6 %) and splits are even."""
 _OPENING_WORD: Final = re.compile(r"([^\W\d_]+)[,.!:;\s]*")
 _CHINESE_GREETING: Final = re.compile(r"^\s*(?:你好|您好|嗨|早上好)[,，!！。\s]*")
 _POLITE: Final = frozenset(
@@ -72,29 +67,18 @@ def plain_words(prompt: str) -> list[str]:
     return [word for word in tokens(_without_greeting(prompt)) if word not in _POLITE] or words
 
 
-def family_key(prompt: str) -> int:
-    """The same for prompts of one template: the hash of :func:`family_text`, its low bits the place of the family.
+def family_keys(prompts: Sequence[str]) -> list[int]:
+    """For each prompt the same as for others of its template: the hash of :func:`family_text`, its low bits the family's place.
 
     Splits go by the place, so that prompts that differ in a letter, and are therefore of two families, are mostly of one split.
     """
-    text = family_text(prompt)
-    return _hashed(text) // _PLACES * _PLACES + _place(text)
+    texts = [family_text(prompt) for prompt in prompts]
+    return [_hashed(text) // PLACES * PLACES + place for text, place in zip(texts, places_of(texts), strict=True)]
 
 
-def _place(text: str) -> int:
-    """Where a family stands among 65,536 places, found by one of its shingles, the least by a hash (Broder's MinHash).
-
-    Two texts share it as often as they share shingles. Letters are sorted within a word: exchanged ones change nothing.
-    """
-    plain = f" {' '.join([''.join(sorted(word)) for word in text.split()])} "
-    starts = range(max(len(plain) - _SHINGLE + 1, 1))
-    if plain.isascii():  # one byte a letter: cut after encoding, which is quicker
-        encoded = plain.encode()
-        shingles = [encoded[at : at + _SHINGLE] for at in starts]
-    else:
-        shingles = [plain[at : at + _SHINGLE].encode("utf8", "surrogatepass") for at in starts]
-    least = min([(crc32(shingle) ^ _SALT) * _SPREAD & _LOW_32 for shingle in shingles])
-    return int.from_bytes(hashlib.blake2b(least.to_bytes(4, "big"), digest_size=2).digest(), "big")
+def family_key(prompt: str) -> int:
+    """The key of one prompt's family."""
+    return family_keys([prompt])[0]
 
 
 def family_text(prompt: str) -> str:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from lmsys_store.labels.domains import Classified, classify, words_that_decided
 from lmsys_store.labels.external import ExternalLabel
 from lmsys_store.labels.feedback import feedback
-from lmsys_store.labels.keys import family_key, prompt_key
+from lmsys_store.labels.keys import family_keys, prompt_key
 from lmsys_store.labels.patterns import Found
 from lmsys_store.labels.rating import WEIGHTS, Evidence, Rating, rate, version_of, weight_of
 from lmsys_store.labels.replies import reply_signals
@@ -70,14 +70,16 @@ class Labeller:
         shown = iter(reply_signals([reply for row in rows for reply in row.contents[1::2]]))
         texts = [row.contents for row in rows]
         said = iter(feedback([Round(one[at], one[at + 1], one[at + 2]) for one in texts for at in _asked_after(one)]))
-        for row, found in zip(rows, classes, strict=True):
+        families = family_keys([row.contents[0] for row in rows])
+        for row, found, family in zip(rows, classes, families, strict=True):
             signals = islice(shown, len(row.contents) // 2), islice(said, len(_asked_after(row.contents)))
-            yield self._joined(row, found, signals, external.get(row.row_index))
+            yield self._joined(row, found, family, signals, external.get(row.row_index))
 
     def _joined(
         self,
         row: CheckedRow,
         found: Classified,
+        family: int,
         signals: tuple[Iterable[Sequence[Found]], Iterable[Found | None]],
         external: Mapping[str, ExternalLabel] | None,
     ) -> tuple[Labels, Rating]:
@@ -110,7 +112,7 @@ class Labeller:
                 "tags": tuple(sorted(tags)) if over.tags is None else over.tags,
                 "signals": tuple(sorted({one.id for one in rating.evidence})),
                 "prompt_key": prompt_key(prompts[0]),
-                "family": family_key(prompts[0]),
+                "family": family,
                 "external": ", ".join(external) if external else None,
                 "version": self.version,
             }

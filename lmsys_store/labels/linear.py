@@ -6,7 +6,7 @@ The tables come from ``make labels``; they hold weights of words and no text.
 import json
 import zlib
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
@@ -73,6 +73,16 @@ class Scores(NamedTuple):
         """The classes of each text, best first; ties in the order of their names."""
         ranked: list[list[int]] = np.argsort(-self.values, axis=1, kind="stable").tolist()
         return ranked
+
+    def best_two(self) -> Iterator[tuple[int, float, int, float]]:
+        """Of each text the best class with its score, and the second with its own; ties in the order of the names."""
+        rows = np.arange(len(self.values))
+        first = self.values.argmax(axis=1)
+        rest = self.values.copy()
+        rest[rows, first] = -1.0
+        second = rest.argmax(axis=1)
+        scores = self.values[rows, first], self.values[rows, second]
+        return zip(first.tolist(), scores[0].tolist(), second.tolist(), scores[1].tolist(), strict=True)
 
 
 def scores_of(texts: Sequence[Sequence[str]], table: WordTable) -> dict[str, Scores]:

@@ -10,14 +10,15 @@ from typing import Final
 from lmsys_store.labels.likeness import things_exchanged, word_exchanged
 from lmsys_store.search import tokens
 
-_COMPARED: Final = 600
+_COMPARED: Final = 400
 """Characters of prompt and message that are compared."""
-_ANSWER: Final = 2000
+_ANSWER: Final = 800
 _TERM_WITHIN: Final = 60
 _TERM_WORDS: Final = 3
 _SHARED: Final = 0.6
-_SHARES: Final = (0.01, 0.25, 0.5, 0.75)
+_NOTHING: Final = 9
 _SHORTEST: Final = 8
+_CJK: Final = "\u2e80"
 _TERM: Final = re.compile(
     r"\W*(?:and |so )?(?:what(?:'s|s| is| are| does)|who(?:'s| is| are)|meaning of|define|was ist|qué es|que es|o que é|c'est quoi|что такое)\b(.*)",
     re.IGNORECASE,
@@ -61,6 +62,14 @@ class Round:
         """The words of the reply's beginning."""
         return set(tokens(self.reply[:_ANSWER]))
 
+    @cached_property
+    def _carrying(self) -> AbstractSet[str]:
+        return _stems(self.words)
+
+    @cached_property
+    def _carried_first(self) -> AbstractSet[str]:
+        return _stems(self.asked_first)
+
     @property
     def reply_asks(self) -> bool:
         """Whether the reply ends with a question."""
@@ -82,7 +91,7 @@ class Round:
         """Whether the message has most of the words that carry the earlier prompt."""
         if not self._comparable or min(len(self.earlier), len(self.stripped)) < _SHORTEST:
             return False
-        ones, others = _stems(self.asked_first), _stems(self.words)
+        ones, others = self._carried_first, self._carrying
         shared = len(ones & others)
         return shared > 1 and shared >= _SHARED * min(len(ones), len(others)) and not word_exchanged(ones, others)
 
@@ -94,7 +103,7 @@ class Round:
 
     def brings_number(self) -> bool:
         """Whether the message has a number that the reply has not."""
-        return any(word.isdigit() and word not in self.answered for word in self.words)
+        return any(word not in self.answered for word in self.words if word[0] in "0123456789" and word.isdigit())
 
     def taken_up(self) -> float | None:
         """The share of the message's longer words that the reply has; None where there are too few to tell."""
@@ -103,20 +112,23 @@ class Round:
 
     def shares(self) -> tuple[int, int, int]:
         """How much of the message stands in the prompt and in the reply, and of the prompt in the message; 0 to 4, 9 for nothing."""
-        carrying, before = _stems(self.words), _stems(self.asked_first)
+        carrying, before = self._carrying, self._carried_first
         answer = {word[:4] for word in self.answered}
         return _share(carrying, before), _share(carrying, answer), _share(before, carrying)
 
 
 def _share(some: AbstractSet[str], others: AbstractSet[str]) -> int:
-    return sum(len(some & others) >= limit * len(some) for limit in _SHARES) if some else 9
+    if not some:
+        return _NOTHING
+    share = len(some & others) / len(some)
+    return (share > 0) + (share >= 0.25) + (share >= 0.5) + (share >= 0.75)
 
 
 def _carries(word: str) -> bool:
     """Whether a word carries a meaning; each CJK character does."""
-    return (len(word) > 2 and word not in _COMMON) or word > "\u2e80"
+    return word not in _COMMON and (len(word) > 2 or word > _CJK)
 
 
 def _stems(words: Iterable[str]) -> set[str]:
     """The beginnings of the words that carry a meaning."""
-    return {word[:4] for word in words if _carries(word)}
+    return {word[:4] for word in words if word not in _COMMON and (len(word) > 2 or word > _CJK)}
