@@ -116,7 +116,17 @@ class RemoteNotReadyError(RemoteUnavailableError):
 
 
 class DeadlineError(RemoteUnavailableError):
-    """The time given for the remote is used up."""
+    """The time given for the remote is used up.
+
+    ``unanswered``: every request so far had failed, and the next was being waited for: it is down, not slow.
+    """
+
+    def __init__(self, message: str, unanswered: bool = False) -> None:
+        super().__init__(message, unanswered)
+        self.unanswered = unanswered
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class RemoteAnswerError(RemoteError):

@@ -199,7 +199,8 @@ class RemotePhase:
                         raise
             except TimeoutError:
                 why = f" ({waiting})" if waiting else ""
-                late = DeadlineError(f"the deadline of {self.request.deadline:g} s is reached{why}")
+                failing = self._source is not None and self._source.failing and not self._answered
+                late = DeadlineError(f"the deadline of {self.request.deadline:g} s is reached{why}", failing)
                 if self.request.deadline and not self._answered:  # the next select need not wait as long for nothing
                     self.access.remote.leave_alone(late)
                 raise late from None

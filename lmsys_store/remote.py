@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lmsys_store.errors import DatasetMismatchError, RemoteError
+from lmsys_store.errors import DatasetMismatchError, DeadlineError, RemoteError
 from lmsys_store.intervals import Interval
 from lmsys_store.settings import Settings
 from lmsys_store.sources import access
@@ -60,6 +60,18 @@ class Remote:
         """Whether a remote can have the store's data set at all: local files and seeds are nowhere else."""
         return not self.place(state)[0].startswith(_ONLY_LOCAL)
 
+    def require(self, state: StoreState | None) -> None:
+        """Refuse a store whose data set is on no remote: the seeds, or files of a user's own.
+
+        Raises:
+            DatasetMismatchError: so it is.
+        """
+        if not self.has(state):
+            dataset, *_ = self.place(state)
+            raise DatasetMismatchError(
+                f"the store holds {dataset}, which is on no remote: sync its files again, or name another store with --store"
+            )
+
     def refusal(self) -> RemoteError | None:
         """Why the remote is not to be asked; None if it may be."""
         return access.offline(self.settings)
@@ -70,7 +82,8 @@ class Remote:
         if broken is None:
             return None
         # Without the seconds that are left: Python shows a warning again whose text has changed.
-        return type(broken)(f"left alone for a while, since it failed: {broken}")
+        text = f"left alone for a while, since it failed: {broken}"
+        return DeadlineError(text, broken.unanswered) if isinstance(broken, DeadlineError) else type(broken)(text)
 
     def leave_alone(self, error: RemoteError) -> None:
         """Let selects leave the remote alone for a while."""
@@ -89,11 +102,7 @@ class Remote:
             DatasetMismatchError: the store's data set is on no remote.
             RemoteError: it cannot be asked, or does not answer.
         """
-        if not self.has(state):
-            dataset, *_ = self.place(state)
-            raise DatasetMismatchError(
-                f"the store holds {dataset}, which is on no remote: sync its files again, or name another store with --store"
-            )
+        self.require(state)
         if (refusal := self.refusal()) is not None:
             raise refusal
         source = self.viewer(state, _pinned(state, any_revision=any_revision))

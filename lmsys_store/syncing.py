@@ -91,6 +91,7 @@ class SyncJob:
     async def of_remote(self) -> SyncReport:
         """Sync from the remote by whole ranges, or from the Hub's own cache of it."""
         state = await self.reader.state()
+        self.remote.require(state)
         cached = await self.remote.cached_files(state, any_revision=self.restart)
         if cached is not None:
             return await self.of_source(cached)
@@ -111,6 +112,7 @@ class SyncJob:
                 "filters, then select with them"
             )
         state = await self.reader.state()
+        self.remote.require(state)
         if state is not None and not self.restart:
             if not await self._missing(state) or await covering_predicate(self.reader, query) is not None:
                 return SyncReport(0, 0, await self.reader.count(query, state), 0, 0.0, 0, 0, True)

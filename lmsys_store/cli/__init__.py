@@ -8,7 +8,8 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Annotated, ParamSpec
+from importlib import import_module
+from typing import Annotated, Final, ParamSpec
 
 import typer
 
@@ -93,9 +94,21 @@ def _program(
         boundary(overview)()
 
 
+_HOMES: Final = {
+    "sync": "syncing", "relabel": "labelling", "duplicates": "labelling", "labels": "labelling", "analyze": "analyzing",
+    "testcases": "cases", "formats": "cases", "promptloop": "promptloop",
+    **dict.fromkeys(("status", "query", "show", "count", "export", "check", "purge"), "commands"),
+}  # fmt: skip
+"""Where a command is."""
+_MODULES: Final = ("syncing", "commands", "labelling", "analyzing", "cases", "promptloop")
+"""All of them, in the order of --help."""
+
+
 def main() -> None:
     """The entry point of ``lmsys-store``."""
-    from lmsys_store.cli import syncing, commands, labelling, analyzing, cases, promptloop  # noqa: F401, I001  # registers the commands, in the order of --help
-
+    named = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    # A command is registered by its module, and each option costs time to set up: who asks for one needs no other.
+    for module in (_HOMES[named],) if named in _HOMES else _MODULES:
+        import_module(f"lmsys_store.cli.{module}")
     warnings.showwarning = lambda message, *_: typer.echo(f"warning: {message}", err=True)
     app()

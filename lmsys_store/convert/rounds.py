@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
-from lmsys_store.labels.feedback import feedback
-from lmsys_store.labels.rounds import Round
 from lmsys_store.records import Conversation, Message
 
 Outputs = Literal["blank", "reference_after", "reference_before", "correction_pair"]
@@ -59,6 +57,9 @@ def _corrected(chat: Conversation) -> list[Asked]:
     signals = chat.labels.signals
     if len(chat.messages) < 4 or (signals is not None and not _CORRECTION_LABELS & set(signals)):
         return []
+    from lmsys_store.labels.feedback import feedback  # loads numpy: no other mode needs it
+    from lmsys_store.labels.rounds import Round
+
     texts = [message.content for message in chat.messages]
     places = range(0, len(texts) - 3, 2)
     said = feedback([Round(texts[at], texts[at + 1], texts[at + 2]) for at in places])

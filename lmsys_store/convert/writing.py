@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from lmsys_store.convert.cases import TestCase
-from lmsys_store.convert.tables import COLUMNS, table_row
 from lmsys_store.errors import ExportError
 from lmsys_store.records import DATASET_SPELLING, Conversation, as_json_object
 from lmsys_store.rows import row_from_conversation
 
 if TYPE_CHECKING:
     import pyarrow
+
+    from lmsys_store.convert.cases import TestCase
 
 
 def write_jsonl(
@@ -125,7 +125,10 @@ class ParquetCases:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        from lmsys_store.convert.tables import COLUMNS, table_row
+
         kinds = {str: pa.string(), bool: pa.bool_(), float: pa.float64(), int: pa.int64()}
+        self._row = table_row
         self._schema = pa.schema([(name, kinds[kind]) for name, kind in COLUMNS.items()])
         self._table = pa.Table.from_pylist
         self._bytes = io.BytesIO()
@@ -134,9 +137,9 @@ class ParquetCases:
     def begin(self) -> bytes:
         return self._taken()
 
-    def encode(self, cases: Sequence[TestCase]) -> bytes:
+    def encode(self, cases: "Sequence[TestCase]") -> bytes:
         if cases:
-            self._writer.write_table(self._table([table_row(case) for case in cases], schema=self._schema))
+            self._writer.write_table(self._table([self._row(case) for case in cases], schema=self._schema))
         return self._taken()
 
     def end(self) -> bytes:

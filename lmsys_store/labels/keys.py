@@ -9,7 +9,6 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
-from lmsys_store.labels.places import PLACES, places_of
 from lmsys_store.search import tokens
 
 _READ: Final = 400
@@ -72,6 +71,8 @@ def family_keys(prompts: Sequence[str]) -> list[int]:
 
     Splits go by the place, so that prompts that differ in a letter, and are therefore of two families, are mostly of one split.
     """
+    from lmsys_store.labels.places import PLACES, places_of  # loads numpy: who asks for a prompt's own key needs none
+
     texts = [family_text(prompt) for prompt in prompts]
     return [_hashed(text) // PLACES * PLACES + place for text, place in zip(texts, places_of(texts), strict=True)]
 

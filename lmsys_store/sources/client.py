@@ -64,6 +64,8 @@ class RemoteClient:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.requests = 0
+        self.failing = False
+        """Whether the latest attempt got no answer, or a failing server's."""
         self._waits: dict[object, tuple[float, str]] = {}
         self._base = URL(settings.viewer_url.rstrip("/"))
         self._limits = Limits(settings.concurrency, settings.max_rate, settings.pace_seconds)
@@ -154,7 +156,9 @@ class RemoteClient:
                 answer = await self._once(self._base / endpoint, dict(params))
             except _Failed as failed:
                 failure = failed.failure
+                self.failing = failure.kind == "transient"
             else:
+                self.failing = False
                 self.budget.succeeded(self._limits)
                 self._remember(key, answer)
                 return answer

@@ -99,6 +99,11 @@ class ViewerSource:
         """Why the client waits, in words."""
         return self._client.waiting
 
+    @property
+    def failing(self) -> bool:
+        """Whether the latest attempt got no answer, or a failing server's."""
+        return self._client.failing
+
     async def aclose(self) -> None:
         """Stop what is asked beside the pages."""
         for task in self._beside:

@@ -161,3 +161,23 @@ async def test_a_token_of_the_early_end_goes_on_later(store_path: Path) -> None:
             if results.complete:
                 break
     assert rows == list(range(350))
+
+
+@pytest.mark.filterwarnings("ignore::lmsys_store.phases.MockRowsWarning")
+@pytest.mark.parametrize(
+    ("fault", "seeds"), [(f.html(503), True), (f.reset_before_headers(), True), (f.too_many("30"), False)]
+)
+async def test_a_remote_that_failed_until_the_deadline_is_down_and_one_that_asks_for_patience_is_not(
+    fault: Action, seeds: bool, store_path: Path
+) -> None:
+    """Down, the seeds come in its place, and at once the next time; reached, an end with what there is."""
+    async with (
+        StandIn(ROWS, script=Script(rule(fault, times=None))) as standin,
+        store_of(store_path, standin, attempts=1000, retry_seconds=600, backoff_seconds=0.05) as store,
+    ):
+        for _ in range(2):
+            results = store.select(deadline=0.4, fallback="mock").limit(3)
+            assert len(await indexes(results)) == (3 if seeds else 0)
+            assert set(results.origins) == ({"mock"} if seeds else set())
+        ends = store.select(deadline=0.4, fallback="remote")
+        assert (await indexes(ends), ends.complete) == ([], False)

@@ -1,5 +1,6 @@
 """What people are told: where nothing is stored yet, when something goes wrong, and what a chat may not do to a terminal."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -89,3 +90,14 @@ def test_an_unexpected_exception_is_one_line_whatever_its_message_holds() -> Non
     )
     assert debug.returncode == 1 and "Traceback" in debug.stderr
     assert_one_line(plain, 1, "ZeroDivisionError", "--debug")
+
+
+def test_every_command_is_where_the_program_looks_for_it() -> None:
+    """A command loads its own module alone; --help names all of them."""
+    from lmsys_store.cli import _HOMES
+
+    helped = run("--help")
+    named = re.findall(r"^  ([a-z]+)  ", helped.stdout.partition("Commands:")[2], re.MULTILINE)
+    assert sorted(named) == sorted(_HOMES)
+    for done in run_all(*((name, "--help") for name in _HOMES)):
+        assert done.returncode == 0, done

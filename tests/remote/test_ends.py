@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from lmsys_store import AsyncStore
+from lmsys_store import AsyncStore, Query, seeds
 from lmsys_store.errors import (
+    DatasetMismatchError,
     DatasetNotFoundError,
     LmsysStoreError,
     RateLimitedError,
@@ -18,7 +19,7 @@ from lmsys_store.errors import (
     SourceSchemaError,
 )
 from lmsys_store.intervals import Interval
-from tests.remote.runs import ROWS, assert_equal, covered, overlap, queried, spans, stand_in, synced
+from tests.remote.runs import ROWS, assert_equal, covered, overlap, queried, settings, spans, stand_in, synced
 from tests.standin import StandIn, rule
 from tests.standin import faults as f
 from tests.standin.answers import CACHED_CODES, LIVE_CODES
@@ -206,3 +207,14 @@ async def test_a_remote_that_is_not_there_is_an_error_that_says_where_it_looked(
     async with stand_in() as other:
         error = await failed(store_path, other, {"viewer_url": gone})
     assert isinstance(error, RemoteUnavailableError) and error.transient and gone in str(error)
+
+
+@pytest.mark.parametrize("query", [None, Query.of(model="mock")], ids=["whole", "by query"])
+async def test_a_store_of_the_seeds_is_not_said_to_be_a_complete_copy_of_the_remote(
+    query: Query | None, store_path: Path
+) -> None:
+    async with stand_in() as standin, AsyncStore(store_path, settings=settings(standin)) as store:
+        await store.sync(seeds)
+        with pytest.raises(DatasetMismatchError, match="mock/seeds, which is on no remote"):
+            await store.sync(query=query)
+        assert standin.log == []
