@@ -17,7 +17,7 @@ from typing import Any, Final
 from lmsys_store.errors import LabelError
 from lmsys_store.records import Record, Role
 
-VERSION: Final = "2"
+VERSION: Final = "3"
 """Of all labelling code: raised whenever a label of some row may change."""
 MOST: Final = 3.0
 _DIGITS: Final = 4
