@@ -127,4 +127,4 @@ async def _first(path: Path, rounds: int) -> dict[str, list[float]]:
 
 
 def _process(command: list[str]) -> float:
-    return seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
+    return seconds(lambda: subprocess.run(command, check=True, capture_output=True))
