@@ -335,9 +335,7 @@ class Results(ResultsBase):
 
     def first(self) -> Conversation | None:
         """The first row; None if there is none."""
-        chat: Conversation | None = self._call(self._results.first)
-        self._iteration = self._results._iteration
-        return chat
+        return self._reported(self._results.first)
 
     def fold(self, analyzer: Analyzer[T], *, processes: int = 1) -> T:
         """What an analyzer makes of these rows; see :meth:`AsyncResults.fold`."""
@@ -345,11 +343,16 @@ class Results(ResultsBase):
             for page in self.pages():
                 analyzer.update(page)
             return analyzer.result()
-        answer: T = self._call(lambda: self._results.fold(analyzer, processes=processes))
-        self._iteration = self._results._iteration
-        return answer
+        return self._reported(lambda: self._results.fold(analyzer, processes=processes))
 
     def count(self) -> int:
-        """How many rows these are in the store as it is now."""
-        number: int = self._call(self._results.count)
-        return number
+        """How many rows these are; see :meth:`AsyncResults.count`."""
+        return self._reported(self._results.count)
+
+    def _reported(self, function: Callable[[], Awaitable[T]]) -> T:
+        """What a method of the async results gives; their report is this one's from now on, also where it failed."""
+        try:
+            answer: T = self._call(function)
+        finally:
+            self._iteration = self._results._iteration
+        return answer

@@ -93,6 +93,8 @@ class Iteration:
         self._floor = -1 if position is None else position.floor
         self._round = 0 if position is None else position.round
         self._counted: Counter[str] = Counter()
+        self._before_last: tuple[str, int, int, str | float | None, int] | None = None
+        """Where the row handed over last came from, and how things stood before it, once its batch was set aside."""
         self._started = self._ended = False
         self.complete: bool | None = None
         self.funnel = Funnel()
@@ -146,8 +148,13 @@ class Iteration:
         return self._decode(self._entries[at])
 
     def put_back(self) -> None:
-        """Count the row handed over last as not handed over."""
-        self._at = max(self._at - 1, 0)
+        """Count the row handed over last as not handed over, also after the end."""
+        if self._at:
+            self._at -= 1
+        elif self._before_last is not None:
+            origin, self._before, self._taken, self._value_before, self._round = self._before_last
+            self._counted[origin] -= 1
+            self._before_last = None
 
     @property
     def _last(self) -> int:
@@ -202,6 +209,7 @@ class Iteration:
         if limit is not None:
             batch = replace(batch, entries=batch.entries[: limit - self._count])
         self._hold(batch)
+        self._before_last = None
         self._offset = batch.offset
         return True
 
@@ -216,7 +224,7 @@ class Iteration:
         """
         chain = self._chain
         assert isinstance(chain, Chain)
-        self._started, limit = True, self._selection.operations.limit
+        limit = self._selection.operations.limit
         await chain.begin(stored_rows=False, found_real=held > 0)
         seeds: list[Conversation] = []
         while limit is None or held < limit:
@@ -229,6 +237,19 @@ class Iteration:
             chain.complete = False
         self._finish(limit_reached=limit is not None and held >= limit and chain.all_kept)
         return seeds
+
+    async def count(self) -> int:
+        """How many rows the plan of an order has; none of them is read, and a limit is left out.
+
+        Raises:
+            IncompleteResultError: completeness was required and cannot be promised.
+        """
+        chain = self._chain
+        assert not isinstance(chain, Chain)
+        await chain.begin()
+        self.funnel = chain.funnel
+        self._finish(limit_reached=False)
+        return chain.count
 
     async def _next(self) -> Batch | None:
         """The next batch, of the next round if these results cycle; None at the end."""
@@ -257,9 +278,14 @@ class Iteration:
         return size if limit is None else min(size, limit - self._count)
 
     def _set_aside(self) -> None:
-        """Count the batch in hand, and let go of it."""
-        self._before, self._taken, self._value_before = self._last, self._count, self._value
-        self._counted[self._batch.origin.value] += self._at
+        """Count the batch in hand, and let go of it; only where its last row stood is kept, for put_back."""
+        before, taken, value = self._last, self._count, self._value
+        origin = self._batch.origin.value
+        self._counted[origin] += self._at
+        if self._at:
+            self._at -= 1
+            self._before_last = origin, self._last, self._count, self._value, self._round
+        self._before, self._taken, self._value_before = before, taken, value
         self._hold(NO_ROWS)
 
     def _hold(self, batch: Batch) -> None:

@@ -144,14 +144,16 @@ class ResultsBase:
     @property
     def token(self) -> str | None:
         """Resumes after the row handed over last; None before the first."""
-        if self._iteration is not None:
-            return self._iteration.token
-        return None if self.selection.position is None else self.selection.position.token()
+        token = None if self._iteration is None else self._iteration.token
+        if token is None and self.selection.position is not None:
+            return self.selection.position.token()
+        return token
 
     @property
     def next_token(self) -> str | None:
         """The same, but a limit counts anew: resumed with it, the same results are the next ``limit`` rows."""
-        return self.token if self._iteration is None else self._iteration.next_token
+        token = None if self._iteration is None else self._iteration.next_token
+        return self.token if token is None else token
 
     def put_back(self) -> None:
         """The row handed over last counts as not handed over, if its work was not done: ``token`` resumes before it."""
@@ -213,10 +215,12 @@ class AsyncResults(ResultsBase):
     async def count(self) -> int:
         """How many rows these are (a token's progress is not counted off).
 
-        The store answers; what it lacks is fetched first, where the fallback allows it.
+        The store answers; what it lacks is fetched first, where the fallback allows it. ``notes`` and ``complete`` then tell
+        of the count, as they would of an iteration.
 
         Raises:
             QueryError: they have no end.
+            IncompleteResultError: completeness was required and cannot be promised.
         """
         operations = self._operations
         if operations.cycle:
@@ -252,11 +256,8 @@ class AsyncResults(ResultsBase):
         return await to_thread.run_sync(analyzer.result)
 
     async def _count_planned(self) -> int:
-        from lmsys_store.ordered import OrderedChain
-
-        chain = OrderedChain(self._access, self.selection.request, self._operations, None)
-        await chain.begin()
-        return chain.count
+        self._iteration = Iteration(replace(self.selection, position=None), self._access)
+        return await self._iteration.count()
 
     async def _count_each(self) -> int:
         return len(await self.fetch()) or await self._held()

@@ -53,6 +53,28 @@ def test_a_limit_that_is_not_reached_is_not(open_store: OpenStore, store_path: P
     assert chats.complete is False
 
 
+def test_a_count_reports_as_an_iteration_does(open_store: OpenStore, store_path: Path, generated_jsonl: Path) -> None:
+    store = open_store(store_path)
+    store.sync(generated_jsonl, limit=100)
+    everything = store.select(model="gpt4")
+    for chats in (everything, everything.distinct("prompt"), everything.shuffle(1)):
+        assert chats.count() == 0
+        assert ["gpt4" in note for note in chats.notes] == [True]
+        assert (chats.complete, chats.origins, chats.token) == (False, {}, None)
+
+
+def test_a_count_that_must_be_complete_raises_whatever_is_done_to_the_rows(
+    open_store: OpenStore, store_path: Path, generated_jsonl: Path
+) -> None:
+    store = open_store(store_path)
+    store.sync(generated_jsonl, limit=100)
+    everything = store.select(require_complete=True)
+    for chats in (everything, everything.distinct("prompt"), everything.sample(5, seed=1)):
+        with pytest.raises(IncompleteResultError, match="sync"):
+            chats.count()
+        assert chats.complete is False
+
+
 def test_deleted_rows_leave_the_answer_complete(open_store: OpenStore, generated_path: Path) -> None:
     store = open_store(generated_path)
     store.delete(redacted=True)

@@ -194,6 +194,21 @@ def test_a_row_put_back_comes_again(growing: tuple[Path, Path, list[Conversation
 
 
 @pytest.mark.parametrize(
+    "operations",
+    [(), SHUFFLED, (Call("order_by", ("turn",)),), (Call("limit", (1,)),), (Call("limit", (25,)),)],
+    ids=["row order", "shuffle", "order_by", "one row", "a limit"],
+)
+def test_the_last_row_of_all_is_put_back_too(operations: Calls, growing: tuple[Path, Path, list[Conversation]]) -> None:
+    with Store(growing[0]) as store:
+        results = operated(store.select(QUERY), operations)
+        whole = indexes(results)
+        results.put_back()
+        results.put_back()
+        assert sum(results.origins.values()) == len(whole) - 1
+        assert indexes(operated(store.select(QUERY, resume=results.token), operations)) == whole[-1:]
+
+
+@pytest.mark.parametrize(
     "other",
     [(), (Call("shuffle", (8,)),), (*SHUFFLED, Call("limit", (5,))), (Call("order_by", ("turn",)),)],
     ids=["row order", "another seed", "a limit", "order_by"],
