@@ -81,6 +81,7 @@ class Iteration:
         self._selection = selection
         self._reader = access.reader
         self._refuse_after_fork = access.reader.refuse_after_fork
+        self._stale_labels = access.stale_labels
         self._chain = selection.chain(access)
         self._at = 0
         self._hold(NO_ROWS)
@@ -226,6 +227,7 @@ class Iteration:
         assert isinstance(chain, Chain)
         limit = self._selection.operations.limit
         await chain.begin(stored_rows=False, found_real=held > 0)
+        await self._note_stale_labels()
         seeds: list[Conversation] = []
         while limit is None or held < limit:
             batch = await chain.next(LAST_PAGE)
@@ -247,6 +249,7 @@ class Iteration:
         chain = self._chain
         assert not isinstance(chain, Chain)
         await chain.begin()
+        await self._note_stale_labels()
         self.funnel = chain.funnel
         self._finish(limit_reached=False)
         return chain.count
@@ -298,7 +301,14 @@ class Iteration:
                 "the token is of another query or limit, or of other operations; resume with those it was made by"
             )
         await self._chain.begin()
+        await self._note_stale_labels()
         self._started = True
+
+    async def _note_stale_labels(self) -> None:
+        if self._selection.operations.goes_by_templates and (rows := await self._stale_labels()):
+            self._chain.notes.append(
+                f"{rows:,} rows have labels of another version, by which templates may differ: run lmsys-store relabel"
+            )
 
     async def _reckon(self) -> None:
         """Fill the funnel: from the plan, or in row order from what was handed over, where that was all."""

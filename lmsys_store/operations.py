@@ -88,6 +88,12 @@ class Operations:
         return self.sample is not None or self.distinct is not None
 
     @property
+    def goes_by_templates(self) -> bool:
+        """Whether they need the keys of first prompts, which are labels: as they are stored, of whatever version."""
+        capped = self.sample is not None and self.sample.per_family is not None
+        return self.split is not None or self.distinct is not None or capped
+
+    @property
     def part(self) -> Part | None:
         """Split and shard as a condition on one row; None where neither was given."""
         return None if self.split is None and self.shard is None else Part(self.split, self.shard)

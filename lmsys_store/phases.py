@@ -7,7 +7,7 @@ works, so a loop may stop anywhere and leaves nothing.
 import asyncio
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -75,6 +75,8 @@ class Access:
     writer: Writer
     remote: Remote
     label: Label
+    stale_labels: Callable[[], Awaitable[int]]
+    """How many rows of the store have labels of another version: 80 ms for a million rows."""
     notes: Sequence[str] = ()
 
 

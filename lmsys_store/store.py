@@ -94,7 +94,9 @@ class AsyncStore:
         self._labels = LabelStore(self._database)
         self._keeper = Keeper(self._database)
         self._labelling = Labelling(lambda: remote.settings)
-        self._access = Access(self._reader, self._writer, remote, self._labelling, self._database.notes)
+        self._access = Access(
+            self._reader, self._writer, remote, self._labelling, self._stale_labels, self._database.notes
+        )
         self._open = False
 
     async def open(self) -> Self:
@@ -312,6 +314,9 @@ class AsyncStore:
     async def recall(self, name: str) -> Remembered | None:
         """A kept value with its stamp, and whether the store is still as it was then; None if there is none."""
         return await self._keeper.kept(name, await self._labels_stamp())
+
+    async def _stale_labels(self) -> int:
+        return await self._labels.stale_count(self._labelling.version)
 
     async def _labels_stamp(self) -> str:
         """The version of the labels, and of what was laid over them."""

@@ -60,6 +60,27 @@ def test_labelling_anew_goes_on_where_it_stopped_and_gives_the_same(store: Store
     assert store.relabel().rows == 0
 
 
+def test_what_goes_by_templates_notes_labels_of_another_version(store: Store) -> None:
+    def notes() -> list[tuple[str, ...]]:
+        found = []
+        for results in (
+            store.select().split("train"), store.select().distinct("family"), store.select().sample(5, seed=1, per_family=1),
+            store.select().shard(0, 2), store.select().sample(5, seed=1),
+        ):  # fmt: skip
+            for read in (list, type(results).count):
+                read(results)
+                found.append(results.notes)
+        return found
+
+    assert set(notes()) == {()}
+    make_stale(store, "row_index < 7")
+    noted = notes()
+    assert set(noted[6:]) == {()}, "shards and plain samples need no label"
+    assert all(len(one) == 1 and "7 rows" in one[0] and "lmsys-store relabel" in one[0] for one in noted[:6])
+    store.relabel()
+    assert set(notes()) == {()}
+
+
 def write_lines(path: Path, *rows: dict[str, object]) -> Path:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
