@@ -268,7 +268,11 @@ class CaseConversion:
         )  # fmt: skip
 
     def _name_of(self, chat: Conversation, origin: "_Origin") -> str:
-        """The row's part of an id: the same in every export; a conversation id that comes again gets its row beside it."""
+        """The row's part of an id: its conversation id, so the same in every export of the data set.
+
+        Of several rows of one conversation id the first that gives cases in this pass has it alone, the later ones their row
+        index beside it: their ids may differ where other rows are taken, or in another order.
+        """
         name = f"{origin.id_prefix}-{chat.conversation_id}"
         return name if self._seen.is_new(hash(name)) else f"{name}-r{chat.row_index}"
 
