@@ -173,9 +173,10 @@ class _Writing:
         earlier = () if self._before is None else tuple(self._before())
         rows = [step for step in cases.report.funnel.steps if not (earlier and step.name in _OF_QUERY)]
         taken = [*earlier, *rows]
-        read, *kept = cases.funnel.steps
-        taken += [] if taken and taken[-1].count == read.count else [read]
-        funnel = Funnel((*taken, *kept)).then(self._written, "written")
+        counted = cases.funnel.steps  # none by a converter that is a plain function
+        if taken and counted and taken[-1].count == counted[0].count:
+            counted = counted[1:]
+        funnel = Funnel((*taken, *counted)).then(self._written, "written")
         manifest = self._manifest(funnel)
         if files.manifest is not None:
             files.manifest.write(to_json(manifest, indent=1) + b"\n")

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterable
@@ -22,10 +23,10 @@ from lmsys_store.convert import (
     write_cases_async,
 )
 from lmsys_store.convert import formats as registry
-from lmsys_store.convert.formats import JsonLines
+from lmsys_store.convert.formats import JsonLines, format_named
 from lmsys_store.errors import ExportError, QueryError
 from lmsys_store.labels.rating import VERSION
-from tests.convert.chats import CAPITALS, row
+from tests.convert.chats import CAPITALS, chat, converted, row
 from tests.generated import write_jsonl
 
 ROWS = [
@@ -142,6 +143,22 @@ def test_a_format_of_ones_own(store: Store, out: Path, monkeypatch: pytest.Monke
     assert "pairs" in [one.name for one in known_formats()]
     write_cases(store.select(conversation_id="c4").convert(to_test_cases()), out / "pairs.jsonl", format="pairs")
     assert json.loads((out / "pairs.jsonl").read_text()) == ["lmsys-c4-t1", "no reply"]
+
+
+def test_a_function_that_counts_nothing_is_a_converter_too(store: Store, out: Path) -> None:
+    conversion = to_test_cases().begin(store.select())
+    report = write_cases(store.select().convert(lambda chat: conversion(chat)), out / "cases.json")
+    assert report.cases == len(json.loads((out / "cases.json").read_text())) == 4
+    assert str(report.funnel) == "5 stored > 5 matching > 4 written"
+    assert report.manifest["converter"] is None
+
+
+@pytest.mark.parametrize("text", ["a lone\rreturn", "\r", "\n", 'a "quote", a comma'])
+def test_any_text_is_one_cell_of_a_csv(text: str) -> None:
+    cases = [*converted(to_test_cases(outputs="reference_after"), [chat(0, "question", text), chat(1, "q", "a")])]
+    data = (encoder := format_named("csv").encoder()).begin() + encoder.encode(cases)
+    found = list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+    assert [(cells["id"], cells["afterOutput"]) for cells in found] == [(case.id, case.after_output) for case in cases]
 
 
 def test_csv_and_parquet_have_the_same_cells(store: Store, out: Path) -> None:
