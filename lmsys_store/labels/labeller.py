@@ -18,7 +18,7 @@ from lmsys_store.labels.replies import reply_signals
 from lmsys_store.labels.rounds import Round
 from lmsys_store.labels.signals import evidence_of
 from lmsys_store.labels.structure import structure_tags
-from lmsys_store.records import FLAGGED_BIT, Labels, PackedModeration
+from lmsys_store.records import FLAGGED_BIT, Labels, PackedModeration, Role
 from lmsys_store.rows import CheckedRow
 
 _EXTERNAL: Final = "external"
@@ -92,10 +92,12 @@ class Labeller:
         over = _NOTHING_SAID
         for label in (external or {}).values():
             over = over.joined(label)
-        if over.feedback:
-            evidence = _with_feedback(evidence, over.feedback, len(prompts), self._weights)
+        replies = len(row.contents) // 2
+        said = {turn: signal for turn, signal in over.feedback.items() if turn <= replies}
+        if said:
+            evidence = _with_feedback(evidence, said, len(row.contents), self._weights)
         rating = rate(evidence, self.version)
-        if external and (over.rating is not None or over.feedback):
+        if external and (over.rating is not None or said):
             value = rating.value if over.rating is None else over.rating
             rating = rating.model_copy(update={"value": value, "basis": _EXTERNAL})
         labels = Labels.assembled(
@@ -133,11 +135,17 @@ def _flags(packed: PackedModeration | None) -> Sequence[bool] | None:
 
 
 def _with_feedback(
-    evidence: Sequence[Evidence], feedback: Mapping[int, str], rounds: int, weights: Mapping[str, tuple[float, float]]
+    evidence: Sequence[Evidence], feedback: Mapping[int, str], messages: int, weights: Mapping[str, tuple[float, float]]
 ) -> list[Evidence]:
-    """The evidence with what somebody else found the user to say, in place of what we found about the same rounds."""
+    """The evidence with what somebody else found the user to say, in place of what we found about the same rounds.
+
+    It is about rounds with a reply, and quotes nothing: of a user who wrote nothing more it names the reply itself.
+    """
+    rounds = (messages + 1) // 2
     kept = [one for one in evidence if one.turn not in feedback or one.role == "assistant"]
     for turn, signal in feedback.items():
         weight = weight_of(weights, signal, last=turn >= rounds - 1)
-        kept.append(Evidence(id=signal, turn=turn, message=2 * turn, role="user", start=0, end=0, weight=weight))
+        message = min(2 * turn, messages - 1)
+        role: Role = "user" if message % 2 == 0 else "assistant"
+        kept.append(Evidence(id=signal, turn=turn, message=message, role=role, start=0, end=0, weight=weight))
     return kept

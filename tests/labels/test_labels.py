@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmsys_store import vocabulary
+from lmsys_store.labels.external import ExternalLabel
 from lmsys_store.labels.feedback import feedback
 from lmsys_store.labels.keys import family_key, family_text, plain_words, prompt_key
 from lmsys_store.labels.labeller import Labeller
@@ -53,6 +54,21 @@ def test_a_row_is_labelled_alike_whatever_comes_with_it(contents: Sequence[str],
     assert first.domain in vocabulary.DOMAINS and first.task in vocabulary.TASKS
     assert first.rating is not None and 1 <= first.rating <= 5
     assert set(first.tags or ()) <= set(vocabulary.TAGS) and set(first.signals or ()) <= set(vocabulary.SIGNALS)
+
+
+def test_feedback_from_outside_is_about_rounds_that_have_a_reply() -> None:
+    """About the last one it names the reply, for no message of the user follows; of rounds that are not there it says nothing."""
+    chat = row("write a poem", "Roses.", "now shorter", "Rose.", "and now?")
+    said = {"import": ExternalLabel(feedback={1: "rephrase", 2: "praise", 3: "praise", 9: "praise"})}
+    rating = LABELLER.explain(chat, said).rating
+    assert [(one.id, one.turn, one.message, one.role) for one in rating.evidence] == [
+        ("rephrase", 1, 2, "user"), ("praise", 2, 4, "user"),
+    ]  # fmt: skip
+    whole = row(*chat.contents, "Rose!")
+    [*_, last] = LABELLER.explain(whole, said).rating.evidence
+    assert (last.id, last.turn, last.message, last.role, last.start, last.end) == ("praise", 3, 5, "assistant", 0, 0)
+    beyond = {"import": ExternalLabel(feedback={9: "praise"})}
+    assert LABELLER.explain(whole, beyond).rating == LABELLER.explain(whole).rating
 
 
 @given(st.lists(texts, min_size=1, max_size=6))
