@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 LEVEL: Final = 0.05
 _TELLING: Final = 1.0
 """The least count expected in each cell of a stratum that is said to point one way or the other."""
-_INSTALL: Final = "the statistics of patterns need scipy: pip install 'lmsys-store[analyze]'"
+_INSTALL: Final = "what the patterns are tested with needs scipy; install it with: pip install scipy"
 
 
 @dataclass(frozen=True)
