@@ -229,7 +229,7 @@ class AsyncResults(ResultsBase):
         return number if operations.limit is None else min(number, operations.limit)
 
     async def fold(self, analyzer: Analyzer[R], *, processes: int = 1) -> R:
-        """What an analyzer makes of these rows, in one pass; it is left holding them, and may be given more.
+        """What an analyzer makes of these rows, in one pass; it is left holding them, and may be given more in this process.
 
         Args:
             analyzer: such as ``lmsys_store.analyze.Patterns()``.
@@ -237,7 +237,8 @@ class AsyncResults(ResultsBase):
                 fetched first. ``origins`` then counts nothing. Programs need their ``if __name__ == "__main__":``.
 
         Raises:
-            QueryError: several processes, and an operation or a token: they cannot tell which rows come first.
+            QueryError: several processes, and an operation or a token (they cannot tell which rows come first), or an analyzer
+                that has rows already or cannot be pickled.
         """
         if processes == 1:
             async for page in self.pages():

@@ -1,14 +1,17 @@
 """Analyzers are mergeable folds: no order of the rows, no cut of them and no number of processes changes the answer."""
 
 import pickle
+import time
 from pathlib import Path
 
+import anyio
 import numpy as np
 import pytest
+from anyio import to_thread
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmsys_store import AsyncStore, Store
+from lmsys_store import AsyncStore, Store, folding
 from lmsys_store.analyze import Analyzer, PatternReport, Patterns
 from lmsys_store.analyze.bottom import Smallest, mixed
 from lmsys_store.errors import QueryError
@@ -143,6 +146,48 @@ class _Counter:
 
     def result(self) -> int:
         return self.rows
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_fold_does_not_read_on(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither here nor in the other process, which then hold up nobody."""
+    monkeypatch.setattr(folding, "PAGE", 100)
+    slow = _Slow(tmp_path)
+    async with AsyncStore(filled) as store:
+        pages = await store.select(fallback="cache").count() / 100
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as group:
+                group.start_soon(_cancel_at_the_first_page, scope, tmp_path)
+                await store.select(fallback="cache").fold(slow, processes=2)
+    assert scope.cancelled_caught and 0 < _pages_in(tmp_path) < pages / 2
+    assert slow.rows == 0
+
+
+async def _cancel_at_the_first_page(scope: anyio.CancelScope, folder: Path) -> None:
+    await to_thread.run_sync(_first_page_in, folder)
+    scope.cancel()
+
+
+def _first_page_in(folder: Path) -> None:
+    while not _pages_in(folder):
+        time.sleep(0.01)
+
+
+def _pages_in(folder: Path) -> int:
+    return len(list(folder.iterdir()))
+
+
+class _Slow(_Counter):
+    """Leaves a file a page."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def update(self, batch: object) -> None:
+        super().update(batch)
+        (self.folder / f"{time.monotonic_ns()}").touch()
+        time.sleep(0.1)
 
 
 class _Unsendable(_Counter):

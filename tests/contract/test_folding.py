@@ -71,6 +71,18 @@ def test_what_several_processes_cannot_share_is_refused(open_store: OpenStore, g
         store.select().fold(Rows(), processes=0)
 
 
+def test_an_analyzer_that_has_rows_is_not_shared(open_store: OpenStore, generated_path: Path) -> None:
+    """Each process would begin with them, and they would be counted as often; in one process it goes on with them."""
+    store = open_store(generated_path)
+    results = store.select(language="English", fallback="cache")
+    rows = Rows()
+    first = results.fold(rows, processes=2)
+    with pytest.raises(QueryError, match="has rows already"):
+        results.fold(rows, processes=2)
+    assert rows.result() == first == results.count()
+    assert results.fold(rows) == 2 * first
+
+
 def test_a_value_is_kept_with_its_stamp(open_store: OpenStore, generated_path: Path) -> None:
     store = open_store(generated_path)
     assert store.recall("mine") is None
