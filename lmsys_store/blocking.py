@@ -33,6 +33,7 @@ from lmsys_store.results import AsyncResults, Iteration, ResultsBase
 from lmsys_store.settings import Fallback, Settings
 from lmsys_store.sources.base import Source
 from lmsys_store.storage.check import CheckReport
+from lmsys_store.storage.engine import BUSY_SECONDS
 from lmsys_store.storage.keeping import Remembered
 from lmsys_store.storage.labelling import LabelImport
 from lmsys_store.storage.reader import Reject
@@ -236,13 +237,13 @@ class Store:
         """
         return self._call(lambda: self._async.sync(*sources, **options))
 
-    def remember(self, name: str, value: object, *, announced: int | None = None) -> bool:
+    def remember(self, name: str, value: object, *, announced: int | None = None, wait: float = BUSY_SECONDS) -> bool:
         """Keep a value by name in the store; see :meth:`AsyncStore.remember`."""
-        return self._call(lambda: self._async.remember(name, value, announced=announced))
+        return self._call(lambda: self._async.remember(name, value, announced=announced, wait=wait))
 
-    def announce(self, name: str) -> int:
+    def announce(self, name: str, *, wait: float = BUSY_SECONDS) -> int:
         """Say that a value is about to be made; see :meth:`AsyncStore.announce`."""
-        return self._call(lambda: self._async.announce(name))
+        return self._call(lambda: self._async.announce(name, wait=wait))
 
     def recall(self, name: str) -> Remembered | None:
         """A kept value with its stamp; see :meth:`AsyncStore.recall`."""

@@ -9,11 +9,14 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from lmsys_store.errors import StoreReadOnlyError
+from anyio import to_thread
+
+from lmsys_store.errors import StoreBusyError, StoreFullError, StoreReadOnlyError
 from lmsys_store.query import Query
 from lmsys_store.vocabulary import DOMAINS
 
 if TYPE_CHECKING:
+    from lmsys_store.analyze.patterns import Patterns
     from lmsys_store.analyze.report import PatternReport
     from lmsys_store.store import AsyncStore
 
@@ -23,6 +26,9 @@ CONSUMER_DOMAINS: Final = (
 )  # fmt: skip
 """The names PromptLoop uses for domains."""
 _NAME: Final = "patterns/"
+_WAIT: Final = 0.5
+"""Seconds that another writer is waited for where the report is asked for, not that it be kept."""
+_LONG_WAIT: Final = 10.0
 
 
 async def analyze_domain(
@@ -35,7 +41,8 @@ async def analyze_domain(
     Args:
         store: open, with rows.
         domain: one of ours, or of the consumer's names.
-        refresh: make it anew, if the store has changed since. In a place that cannot be written it is made each time.
+        refresh: make it anew, if the store has changed since. Where it cannot be kept (the place cannot be written or is full,
+            another writer holds the store) it is made each time.
         deadline: seconds; what must be made is then made of the rows read by then; cut, it says so and is not kept.
 
     Raises:
@@ -48,14 +55,20 @@ async def analyze_domain(
         return kept
     if deadline is not None:
         return await _made_by(store, query, domain, time.monotonic() + deadline)
-    everything = await _kept(store, Query(), only_current=True) or await _made(store, Query(), None, None)
-    return await _made(store, query, domain, everything)
+    return await _made(store, query, domain, must_keep=False)
 
 
 async def keep_analyses(store: "AsyncStore", domains: Iterable[str] = (*CONSUMER_DOMAINS, *DOMAINS)) -> None:
-    """Make the default analysis of each domain anew where the store has changed: for ``sync(after=[keep_analyses])``."""
+    """Make the default analysis of each domain anew where the store has changed: for ``sync(after=[keep_analyses])``.
+
+    Raises:
+        StoreReadOnlyError, StoreBusyError, StoreFullError: an analysis cannot be kept; none is made in vain.
+        QueryError, MissingExtraError: as of :func:`analyze_domain`.
+    """
     for domain in domains:
-        await analyze_domain(store, domain, refresh=True)
+        query = Query.of(domain=domain)
+        if await _kept(store, query, only_current=True) is None:
+            await _made(store, query, domain, must_keep=True)
 
 
 async def _kept(store: "AsyncStore", query: Query, *, only_current: bool) -> "PatternReport | None":
@@ -77,52 +90,92 @@ async def _made_by(store: "AsyncStore", query: Query, domain: str, end: float) -
     """The analysis of the rows that can be read until then, backed by all rows if there is time for them too; kept if whole."""
     from lmsys_store.analyze.report import ALL_ROWS
 
-    announced = await _announced(store, query)
-    report, whole = await _folded(store, query, domain, end)
+    announced = await _announced(store, query, _until(end))
+    patterns, whole = await _read(store, query, domain, end)
+    report = await to_thread.run_sync(patterns.result)
     if not whole:
         cut = f"cut at its deadline after {report.rows:,} rows: make it whole with lmsys-store analyze --keep"
         return report.model_copy(update={"caveats": (cut, *report.caveats)})
     everything = await _kept(store, Query(), only_current=True)
     if everything is None:
-        everything, whole = await _folded(store, Query(), ALL_ROWS, end)
-    if not whole:
-        return report
-    return await _keep(store, query, report.backed_by(everything), announced)
+        patterns, whole = await _read(store, Query(), ALL_ROWS, end)
+        if not whole:
+            return report
+        everything = await to_thread.run_sync(patterns.result)
+    report = report.backed_by(everything)
+    await _keep(store, query, report, announced, _until(end))
+    return report
 
 
-async def _made(
-    store: "AsyncStore", query: Query, domain: str | None, everything: "PatternReport | None"
-) -> "PatternReport":
+def _until(end: float) -> float:
+    return min(max(end - time.monotonic(), 0.0), _WAIT)
+
+
+async def _made(store: "AsyncStore", query: Query, domain: str, *, must_keep: bool) -> "PatternReport":
+    """The analysis of a domain, backed by that of all rows, which is kept as well.
+
+    Raises:
+        StoreReadOnlyError, StoreBusyError, StoreFullError: it cannot be kept, and must be.
+    """
     from lmsys_store.analyze.report import ALL_ROWS
 
-    announced = await _announced(store, query)
-    report, _ = await _folded(store, query, ALL_ROWS if domain is None else domain, math.inf)
-    if everything is not None:
-        report = report.backed_by(everything)
-    return await _keep(store, query, report, announced)
+    everything = await _kept(store, Query(), only_current=True)
+    if everything is None:
+        everything = await _made_whole(store, Query(), ALL_ROWS, None, must_keep)
+    return await _made_whole(store, query, domain, everything, must_keep)
 
 
-async def _folded(store: "AsyncStore", query: Query, level: str, end: float) -> "tuple[PatternReport, bool]":
-    """The analysis of the stored rows that can be read until then, and whether those are all."""
+async def _made_whole(
+    store: "AsyncStore", query: Query, level: str, everything: "PatternReport | None", must_keep: bool
+) -> "PatternReport":
+    wait = _LONG_WAIT if must_keep else _WAIT
+    while True:
+        announced = await _announced(store, query, wait, must_keep)
+        patterns, _ = await _read(store, query, level, math.inf)
+        report = await to_thread.run_sync(patterns.result)
+        if everything is not None:
+            report = report.backed_by(everything)
+        if await _keep(store, query, report, announced, wait, must_keep) or not must_keep:
+            return report  # else rows were deleted meanwhile: it may quote them, and is made anew without them
+
+
+async def _read(store: "AsyncStore", query: Query, level: str, end: float) -> "tuple[Patterns, bool]":
+    """The patterns of the stored rows that can be read until then, and whether those are all."""
     from lmsys_store.analyze.patterns import Patterns
 
     patterns = Patterns(level)
     async for page in store.select(query, fallback="cache").pages():
-        patterns.update(page)
+        await to_thread.run_sync(patterns.update, page)
         if time.monotonic() > end:
-            return patterns.result(), False
-    return patterns.result(), True
+            return patterns, False
+    return patterns, True
 
 
-async def _announced(store: "AsyncStore", query: Query) -> int | None:
-    """Say that an analysis is being made; None in a place that cannot be written: then it is made each time."""
+async def _announced(store: "AsyncStore", query: Query, wait: float, must_keep: bool = False) -> int | None:
+    """Say that an analysis is being made; None where it cannot be kept: then it is made each time."""
     try:
-        return await store.announce(_NAME + query.digest)
-    except StoreReadOnlyError:
+        return await store.announce(_NAME + query.digest, wait=wait)
+    except (StoreReadOnlyError, StoreBusyError, StoreFullError):
+        if must_keep:
+            raise
         return None
 
 
-async def _keep(store: "AsyncStore", query: Query, report: "PatternReport", announced: int | None) -> "PatternReport":
-    if announced is not None:
-        await store.remember(_NAME + query.digest, report.model_dump(mode="json"), announced=announced)
-    return report
+async def _keep(
+    store: "AsyncStore",
+    query: Query,
+    report: "PatternReport",
+    announced: int | None,
+    wait: float,
+    must_keep: bool = False,
+) -> bool:
+    """Keep a report that was announced, if that can be; gives whether it is kept."""
+    if announced is None:
+        return False
+    value = report.model_dump(mode="json")
+    try:
+        return await store.remember(_NAME + query.digest, value, announced=announced, wait=wait)
+    except (StoreReadOnlyError, StoreBusyError, StoreFullError):
+        if must_keep:
+            raise
+        return False

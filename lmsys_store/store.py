@@ -35,7 +35,7 @@ from lmsys_store.sources.base import Source
 from lmsys_store.sources.files import FileSource
 from lmsys_store.storage import lock
 from lmsys_store.storage.check import CheckReport, check
-from lmsys_store.storage.engine import Database
+from lmsys_store.storage.engine import BUSY_SECONDS, Database
 from lmsys_store.storage.keeping import Keeper, Remembered
 from lmsys_store.storage.labelling import LabelImport, LabelStore
 from lmsys_store.storage.purge import purge_files
@@ -295,7 +295,9 @@ class AsyncStore:
             await hook(self)
         return report
 
-    async def remember(self, name: str, value: object, *, announced: int | None = None) -> bool:
+    async def remember(
+        self, name: str, value: object, *, announced: int | None = None, wait: float = BUSY_SECONDS
+    ) -> bool:
         """Keep a value by name in the store, stamped with the labels' version and ``seq``; gives whether it was kept.
 
         Kept values go when any row is deleted, since they may quote it.
@@ -303,13 +305,23 @@ class AsyncStore:
         Args:
             name: of the value; an earlier one is replaced.
             value: whatever JSON can hold.
-            announced: what :meth:`announce` gave before the value was made: if rows were deleted since, it is not kept.
-        """
-        return await self._keeper.keep(name, value, await self._labels_stamp(), announced=announced)
+            announced: what :meth:`announce` gave before the value was made, for this value alone: the stamp is of then, and if
+                rows were deleted since, it is not kept.
+            wait: seconds to wait for another writer.
 
-    async def announce(self, name: str) -> int:
-        """Say that a value is about to be made of the rows as they are now; give the answer to :meth:`remember`."""
-        return await self._keeper.announce(name, await self._labels_stamp())
+        Raises:
+            TypeError, ValueError: JSON cannot hold the value.
+            StoreBusyError: another writer held the store for longer.
+        """
+        return await self._keeper.keep(name, value, await self._labels_stamp(), announced=announced, wait=wait)
+
+    async def announce(self, name: str, *, wait: float = BUSY_SECONDS) -> int:
+        """Say that a value is about to be made of the rows as they are now; give the answer to :meth:`remember`.
+
+        Raises:
+            StoreBusyError: another writer held the store for ``wait`` seconds.
+        """
+        return await self._keeper.announce(name, await self._labels_stamp(), wait=wait)
 
     async def recall(self, name: str) -> Remembered | None:
         """A kept value with its stamp, and whether the store is still as it was then; None if there is none."""

@@ -22,6 +22,7 @@ from lmsys_store.storage.codec import (
     select_conversations,
 )
 from lmsys_store.storage.engine import Database
+from lmsys_store.storage.keeping import mark_relabelled
 from lmsys_store.storage.tables import conversation, external_label, label_import
 
 _IDS_A_QUERY: Final = 500
@@ -70,9 +71,17 @@ class LabelStore:
         return found[0] if found else None
 
     async def write(self, labels: Iterable[tuple[int, Labels]]) -> None:
-        """Store new labels of rows by row index, in one transaction; a row deleted meanwhile is left alone."""
+        """Store new labels of rows by row index, in one transaction; a row deleted meanwhile is left alone.
+
+        What is kept of the rows counts as outdated from then on: neither ``seq`` nor the code's version tells of new labels.
+        """
         values = [dict(zip(_BOUND, (row_index, *label_columns(one)), strict=True)) for row_index, one in labels]
-        await self._database.write(lambda connection: connection.execute(_WRITE, values))
+
+        def operation(connection: Connection) -> None:
+            connection.execute(_WRITE, values)
+            mark_relabelled(connection)
+
+        await self._database.write(operation)
 
     async def imports(self) -> list[LabelImport]:
         """What was imported, in order."""

@@ -1,13 +1,18 @@
 """Values kept in the store by name, and the default analysis of a domain among them: made once, then looked up."""
 
 import json
+import os
+import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from lmsys_store import AsyncStore, Store
-from lmsys_store.errors import QueryError
+from lmsys_store.analyze import PatternReport, Patterns
+from lmsys_store.errors import QueryError, StoreReadOnlyError
 from lmsys_store.insights import CONSUMER_DOMAINS, analyze_domain, keep_analyses
 from tests import generated
 from tests.analyze.planted import Plan, fill
@@ -140,3 +145,136 @@ def test_deleted_texts_leave_what_was_kept(tmp_path: Path, forget: bool) -> None
         assert store.check().ok
     left = b"".join(path.read_bytes() for path in tmp_path.glob("store.db*"))
     assert b"kept: the quinquereme" not in left
+
+
+def test_an_announcement_of_another_does_not_stand_for_ones_own(tmp_path: Path) -> None:
+    """Else a text that was deleted between the two comes back with what the first maker had read."""
+    with Store(tmp_path / "store.db") as store:
+        store.sync(generated.write_jsonl(tmp_path / "rows.jsonl", generated.rows(30, moderation=False)))
+        first = store.announce("mine")
+        quoted = store.select(fallback="cache").first()
+        assert quoted is not None
+        store.delete(conversation_id=quoted.conversation_id)
+        second = store.announce("mine")
+        assert not store.remember("mine", quoted.first_prompt, announced=first)
+        assert store.recall("mine") is None
+        third = store.announce("mine")
+        assert store.remember("mine", 2, announced=second) and store.remember("mine", 3, announced=third)
+        assert not store.remember("mine", 4, announced=third), "an announcement serves once"
+
+
+@pytest.mark.parametrize("made", ["before", "meanwhile"])
+def test_what_was_made_of_other_labels_is_not_current(tmp_path: Path, made: str) -> None:
+    """The version of the labels does not say it: it is the code's, and rows may have older ones."""
+    with Store(tmp_path / "store.db") as store:
+        store.sync(generated.write_jsonl(tmp_path / "rows.jsonl", generated.rows(30, moderation=False)))
+        with closing(sqlite3.connect(store.path)) as connection, connection:
+            connection.execute("UPDATE conversation SET labels_version = 'of before'")
+        announced = store.announce("mine")
+        if made == "before":
+            assert store.remember("mine", 1, announced=announced)
+        assert store.relabel().rows == 30
+        if made == "meanwhile":
+            assert store.remember("mine", 1, announced=announced)
+        found = store.recall("mine")
+        assert found is not None and not found.current
+        assert store.relabel().rows == 0 and store.remember("mine", 2)
+        found = store.recall("mine")
+        assert found is not None and found.current
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Another writer holds the store meanwhile."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+def test_a_deadline_is_held_while_another_writes(tmp_path: Path) -> None:
+    path = fill(tmp_path / "store.db", 400, PLAN)
+    with Store(path) as store, _held(path):
+        started = time.monotonic()
+        report = store.run(lambda opened: analyze_domain(opened, "legal", deadline=3.0))
+        assert report.rows and time.monotonic() - started < 4
+
+
+def test_a_report_is_not_lost_because_another_writes_when_it_is_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = fill(tmp_path / "store.db", 400, PLAN)
+    with Store(path) as store, closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        update = Patterns.update
+
+        def held(self: Patterns, batch: object) -> None:
+            if not other.in_transaction:
+                other.execute("BEGIN IMMEDIATE")
+            update(self, batch)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Patterns, "update", held)
+        assert store.run(lambda opened: analyze_domain(opened, "legal", deadline=3.0)).rows
+        other.execute("ROLLBACK")
+
+
+def test_of_rows_that_could_not_be_read_in_time_nothing_is_reckoned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The result of all rows costs as much as it does when they are whole, and would be thrown away."""
+    path = fill(tmp_path / "store.db", 3000, PLAN)
+    results: list[str] = []
+    result = Patterns.result
+
+    def noted(self: Patterns) -> PatternReport:
+        results.append(self.level)
+        return result(self)
+
+    monkeypatch.setattr(Patterns, "result", noted)
+    with Store(path) as store:
+        rows = store.select(domain="legal", fallback="cache").count()
+        update = Patterns.update
+        late = [False]
+
+        def slow(self: Patterns, batch: list[object]) -> None:
+            late[0] = late[0] or self.level == "all rows"
+            update(self, batch)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Patterns, "update", slow)
+        clock = time.monotonic
+        monkeypatch.setattr("lmsys_store.insights.time.monotonic", lambda: clock() + 1000 * late[0])
+        report = store.run(lambda opened: analyze_domain(opened, "legal", deadline=500.0))
+    assert report.rows == rows and results == ["legal"]
+
+
+def test_analyses_that_cannot_be_kept_are_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = fill(tmp_path / "store.db", 400, PLAN)
+    access = os.access
+    monkeypatch.setattr(Patterns, "update", lambda *_: pytest.fail("it is of no use"))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda place, mode: mode != os.W_OK and access(place, mode))
+        with Store(path) as store, pytest.raises(StoreReadOnlyError):
+            store.run(keep_analyses)
+
+
+def test_an_analysis_that_rows_were_deleted_from_meanwhile_is_made_anew_to_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = fill(tmp_path / "store.db", 400, PLAN)
+    update = Patterns.update
+    deleted: list[int] = []
+
+    def deleting(self: Patterns, batch: list[object]) -> None:
+        if not deleted:
+            with Store(path) as other:
+                deleted.append(other.delete(domain="legal"))
+        update(self, batch)  # type: ignore[arg-type]
+
+    async def keep_one(store: AsyncStore) -> None:
+        await keep_analyses(store, ["science"])
+
+    with Store(path) as store:
+        rows = store.select(fallback="cache").count()
+        monkeypatch.setattr(Patterns, "update", deleting)
+        store.run(keep_one)
+        kept = store.recall(f"patterns/{store.select().query.digest}")
+        assert deleted[0] and kept is not None and kept.value["rows"] == rows - deleted[0]
