@@ -187,8 +187,9 @@ def analyze_conversation_patterns(
     """What prompts of a domain have in common, which of them were praised, what goes with failure, what is recommended.
 
     The default analysis of the domain: a look-up where it was kept (``lmsys-store analyze --keep``), else made of the rows that
-    can be read in time. A store that has none of the domain first gets what the remote gives; where that is only seeds, they
-    are analysed. What is uncertain is not said here: ``lmsys_store.insights.analyze_domain`` has the whole report.
+    can be read in time. A store that has none of the domain first gets what the remote gives; where that is only seeds, or
+    cannot be kept, it is analysed as it came. What is uncertain is not said here: ``lmsys_store.insights.analyze_domain`` has
+    the whole report.
 
     Args:
         domain: by PromptLoop's names or ours.
@@ -205,7 +206,7 @@ def analyze_conversation_patterns(
     with _opened(store, settings) as opened:
         if opened.select(wanted, fallback="cache").first() is None:
             chats = list(_until_the_end(_selected(opened, wanted, clock).limit(MOST_ANALYSED)))
-            if not chats or chats[0].origin is Origin.MOCK:
+            if opened.select(wanted, fallback="cache").first() is None:  # seeds, or rows that could not be kept
                 patterns = Patterns(domain)
                 patterns.update(chats)
                 return patterns.result().to_promptloop()

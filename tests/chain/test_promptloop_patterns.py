@@ -1,8 +1,10 @@
 """PromptLoop's analyse call: from the store, from the remote where the store is empty, from the seeds; and never late."""
 
 import json
+import sqlite3
 import time
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,17 @@ def test_an_empty_store_is_filled_from_the_remote_and_the_next_call_needs_none(s
         asked = len(standin.log)
     assert found["commonPatterns"] and asked
     assert set(analyze_conversation_patterns("general", store=store_path)) == FIELDS
+
+
+def test_what_was_fetched_is_analysed_where_it_cannot_be_kept(store_path: Path) -> None:
+    with Store(store_path):
+        pass
+    with serving(StandIn(GeneratedRows(400))) as standin, closing(sqlite3.connect(store_path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        found = analyze_conversation_patterns(
+            "general", store=store_path, settings=settings(standin, fallback="remote")
+        )
+    assert found["commonPatterns"] and found["successfulPrompts"]
 
 
 def test_where_nothing_real_can_be_had_the_seeds_are_analysed(store_path: Path) -> None:
