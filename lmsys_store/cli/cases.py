@@ -19,7 +19,7 @@ from lmsys_store.cli.options import (
     open_store,
     with_filters,
 )
-from lmsys_store.cli.reading import with_operations
+from lmsys_store.cli.reading import tell_next, with_operations
 
 if TYPE_CHECKING:
     from lmsys_store.blocking import Store
@@ -102,6 +102,7 @@ def testcases(
             on_written=tell,
         )
     display.notes(report.notes)
+    tell_next(results)
     if json:
         typer.echo(display.json_line(_shape(report)))
     else:

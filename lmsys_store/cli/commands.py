@@ -163,7 +163,8 @@ def query(
             results = operate(selected, ROWS_AT_A_TERMINAL if shortened else limit)
             _list(results)
             held = operate(opened.select(fallback="cache", **filters))
-            if shortened and (more := held.count() - ROWS_AT_A_TERMINAL) > 0:
+            # Behind a token nobody has counted how many are left.
+            if shortened and resume is None and (more := held.count() - ROWS_AT_A_TERMINAL) > 0:
                 display.note(f"{more:,} more: say --limit N, or pipe the output")
     display.notes((*results.notes, *results.funnel.notes))
     if limit is not None:
@@ -184,8 +185,9 @@ def _list(results: "Results") -> None:
             if number == 0:
                 typer.echo(display.list_header())
             typer.echo(display.list_line(chat))
-    if not results.origins and not results.notes:
-        display.note("no chat matches")
+    asked = results.selection
+    if not results.origins and not results.notes and asked.operations.limit != 0:
+        display.note("no chat matches" if asked.position is None else "no more chats match")
 
 
 @app.command()
@@ -231,11 +233,12 @@ def count(
     from lmsys_store.cli import display
 
     far = _fallback(fallback)
+    notes: list[str] = []
     with open_store(store, far) as opened:
         if by is None:
             results = operate(opened.select(fallback=far, deadline=deadline, **filters))
             number = results.count()
-            display.notes(note for note in results.notes if "no row has" not in note)
+            notes += [note for note in results.notes if "no row has" not in note]  # perhaps one was fetched since
             typer.echo(display.json_line({"count": number}) if json else str(number))
         elif str(operate(opened.select()).selection.operations):
             fail("--by counts all rows that match: leave out --distinct, --split and --shard", 2)
@@ -256,7 +259,10 @@ def count(
                     for value, number in found
                 ]
                 typer.echo(display.table(rows, right=[1]))
-        display.notes(opened.explain(**filters).notes)  # a word that no row has would explain a 0
+            else:
+                notes.append("no chat matches")
+        notes += opened.explain(**filters).notes  # a word that no row has would explain a 0
+        display.notes(dict.fromkeys(notes))
 
 
 @app.command()

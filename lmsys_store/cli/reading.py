@@ -172,4 +172,4 @@ def tell_next(results: "Results") -> None:
 
     limit, token = results.selection.operations.limit, results.token
     if limit and token is not None and Position.of_token(token).count >= limit:
-        display.note(f"the next {limit:,}: the same with --resume {results.next_token}")
+        display.note(f"to go on with the next {limit:,} add --resume {results.next_token}")

@@ -65,11 +65,54 @@ def test_a_reached_limit_tells_the_token_of_the_next_rows(filled: Path) -> None:
         done = run("query", "--json", "--store", filled, "--shuffle", 4, "--limit", 4, *resume)
         found += [row["row_index"] for row in lines(done)]
         if len(found) < len(CHATS):
-            assert "the next 4" in done.stderr
+            assert "to go on with the next 4 add --resume " in done.stderr
             resume = ["--resume", done.stderr.split()[-1]]
     assert "--resume" not in done.stderr, "there were fewer rows than the limit"
     with Store(filled) as store:
         assert found == [chat.row_index for chat in store.select().shuffle(4)]
+
+
+def test_test_cases_tell_the_token_of_the_next_rows(filled: Path, tmp_path: Path) -> None:
+    found: list[str] = []
+    resume: list[str] = []
+    for output in ("-", tmp_path / "cases.jsonl", "-"):
+        done = run("testcases", "--format", "jsonl", "--include-flagged", "--store", filled, "--limit", 4, *resume,
+                   "--output", output)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        text = done.stdout if output == "-" else Path(output).read_text()
+        found += [json.loads(line)["metadata"]["conversationId"] for line in text.splitlines()]
+        told = re.search(r"to go on with the next 4 add --resume (\S+)", done.stderr)
+        assert (told is None) == (len(found) == len(CHATS))
+        resume = [] if told is None else ["--resume", told[1]]
+    assert found == [row["conversation_id"] for row in CHATS]
+
+
+def test_no_rows_are_not_said_to_be_no_match(filled: Path) -> None:
+    with Store(filled) as store:
+        last = store.select(language="de")
+        assert len(list(last)) == 1
+    none, ended, nothing, grouped, grouped_json = run_all(
+        ("query", "--limit", "0", "--store", filled),
+        ("query", "--language", "de", "--resume", last.token, "--store", filled),
+        ("query", "--turns", "99", "--store", filled),
+        ("count", "--by", "model", "--turns", "99", "--store", filled),
+        ("count", "--by", "model", "--turns", "99", "--json", "--store", filled),
+    )
+    assert (none.stdout, none.stderr) == ("", "")
+    assert (ended.stdout, ended.stderr) == ("", "note: no more chats match\n")
+    assert (nothing.stdout, nothing.stderr) == ("", "note: no chat matches\n")
+    assert (grouped.stdout, grouped.stderr) == ("", "note: no chat matches\n")
+    assert (grouped_json.stdout, grouped_json.stderr) == ("[]\n", "")
+
+
+def test_a_count_says_what_its_rows_say(filled: Path, empty: Path) -> None:
+    unknown, nothing = run_all(
+        ("count", "--distinct", "prompt", "--model", "gpt4", "--store", filled), ("count", "--store", empty)
+    )
+    for done in (unknown, nothing):
+        assert done.stdout == "0\n"
+        assert len(done.stderr.splitlines()) == len({*done.stderr.splitlines()}), done.stderr
+    assert "'gpt-4'" in unknown.stderr and "empty" in nothing.stderr
 
 
 def test_a_sample_that_falls_short_says_why(filled: Path) -> None:

@@ -27,12 +27,12 @@ def test_a_reader_that_leaves_early_ends_the_program_quietly(tmp_path: Path, sto
         assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1), command
 
 
-def _with_terminal(*args: object) -> tuple[int, str, str]:
-    """Exit code, stdout (a pipe), and what a terminal on stderr was sent."""
+def _with_terminal(*args: object, listing: bool = False) -> tuple[int, str, str]:
+    """Exit code, stdout (a pipe, unless it is to be the terminal too), and what a terminal on stderr was sent."""
     ours, theirs = pty.openpty()
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
     with subprocess.Popen(
-        [*PROGRAM, *map(str, args)], stdout=subprocess.PIPE, stderr=theirs, env=environment
+        [*PROGRAM, *map(str, args)], stdout=theirs if listing else subprocess.PIPE, stderr=theirs, env=environment
     ) as process:
         os.close(theirs)
         seen = b""
@@ -53,6 +53,18 @@ def test_a_bar_is_drawn_on_a_terminal_and_nothing_where_there_is_none(tmp_path: 
     piped = run("sync", source, "--store", tmp_path / "b.db")
     assert (piped.returncode, piped.stderr) == (0, "")
     assert "10 rows added" in piped.stdout and "\x1b" not in piped.stdout and "syncing" not in piped.stdout
+
+
+def test_a_terminal_gets_20_rows_and_the_number_of_the_others(tmp_path: Path, store_path: Path) -> None:
+    """But not of all rows where it went on behind some of them."""
+    with Store(store_path) as store:
+        store.sync(write_rows(tmp_path / "many.jsonl", [chat(n, "gpt-4", "English", [f"{n}"]) for n in range(50)]))
+        page = store.select().limit(20)
+        assert len(list(page)) == 20
+    code, _, terminal = _with_terminal("query", "--store", store_path, listing=True)
+    assert code == 0 and "chat-19" in terminal and "chat-20" not in terminal and "30 more" in terminal
+    code, _, terminal = _with_terminal("query", "--store", store_path, "--resume", page.next_token, listing=True)
+    assert code == 0 and "chat-20" in terminal and "chat-39" in terminal and " more" not in terminal
 
 
 def test_purge_without_yes_and_without_a_terminal_removes_nothing(store_path: Path, filled: Path) -> None:
