@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from lmsys_store import AsyncStore, Settings
-from lmsys_store.ingest import prepare_page
+from lmsys_store.ingest import Label, prepare_page
 from lmsys_store.labelling import Labelling
 from lmsys_store.sources.base import LMSYS_DATASET
 from lmsys_store.sources.client import RemoteClient
@@ -147,12 +147,14 @@ def _work(bench: Bench) -> list[Line]:
     """The client's processor time a page, two lengths of one run each, so that what is done once falls out."""
     with _server(4000) as url:
         settings, store = _settings(url), bench.scratch("remote.db")
-        prepared = _a_page(lambda limit: _prepare_pages(settings, limit))
+        prepared = _a_page(lambda limit: _prepare_pages(settings, limit, list))
+        labelled = _a_page(lambda limit: _prepare_pages(settings, limit, Labelling(lambda: settings)))
         stored = _a_page(lambda limit: _sync(store, settings, limit))
     return [
         Line(
             "client work", "a page asked, read, validated, encoded", f"{prepared:.1f} ms", *at_most(prepared, 15, "ms")
         ),
+        Line("client work", "the same, and labelled", f"{labelled:.1f} ms"),
         Line("client work", "the same, and stored", f"{stored:.1f} ms"),
     ]
 
@@ -166,12 +168,12 @@ def _a_page(work: Callable[[int], Coroutine[object, object, object]]) -> float:
     return 1000 * (spent[1] - spent[0]) / 30
 
 
-async def _prepare_pages(settings: Settings, limit: int) -> None:
+async def _prepare_pages(settings: Settings, limit: int, label: Label) -> None:
     client = RemoteClient(settings)
     source = ViewerSource(client, LMSYS_DATASET, "default", "train", None)
     try:
         async for page in source.pages([(0, limit)]):
-            assert len(prepare_page(Labelling(lambda: settings), source.name, False, "keep", page).row_indexes) == 100
+            assert len(prepare_page(label, source.name, False, "keep", page).row_indexes) == 100
     finally:
         await client.close()
 
