@@ -341,7 +341,7 @@ class RemotePhase:
         query = request.wanted.where(fields.row_index.between(span.start, span.stop - 1))
         statement = reader.select(query, state=state, with_moderation=request.with_moderation)
         rows, _ = await reader.page(statement, -1, intervals.UNKNOWN_END, span.stop - span.start)
-        known = await reader.held([row[0] for row in rows], self._bound)
+        known = await self._known([row[0] for row in rows])
         chats = [conversation_of(row, state.origin) for row in rows if row[0] not in known]
         return decoded(chats, state.origin)
 
@@ -379,9 +379,13 @@ class RemotePhase:
             self._unkept += len(page.row_indexes)
             self.notes.append(f"{self._unkept:,} {_NOT_KEPT}: {error}")
 
+    async def _known(self, row_indexes: Sequence[int]) -> set[int]:
+        """Which rows the store had when the chain began, or has deleted: none, where it had nothing."""
+        return await self.access.reader.held(row_indexes, self._bound) if self._bound else set()
+
     async def _new_matches(self, checked: Iterable[CheckedRow]) -> list[Conversation]:
         later = [row for row in checked if row.row_index > self._after]
-        known = await self.access.reader.held([row.row_index for row in later], self._bound)
+        known = await self._known([row.row_index for row in later])
         chats = (row.conversation(Origin.REMOTE, with_moderation=self.request.with_moderation) for row in later)
         return [chat for chat in chats if chat.row_index not in known and self.request.wanted.matches(chat)]
 
