@@ -151,7 +151,7 @@ async def test_moderation_of_rows_that_another_stored_meanwhile(store_path: Path
 
 
 async def test_the_first_row_of_a_cold_store_comes_right_after_the_one_request_it_needs(tmp_path: Path) -> None:
-    """At most 100 ms beside the time of the request, as the server sees it: the quickest of eight, since other tests run beside it."""
+    """At most 100 ms beside the time of the request, as the server sees it: the quickest of eight, on a busy machine."""
     over = []
     with serving(StandIn(LARGE, page_seconds=0.02)) as standin:
         for number in range(8):
