@@ -16,6 +16,7 @@ from lmsys_store.cli.options import (
     LimitOption,
     ResumeOption,
     StoreOption,
+    far_of,
     open_store,
     with_filters,
 )
@@ -79,13 +80,12 @@ def testcases(
     from lmsys_store.convert.cases import to_test_cases
     from lmsys_store.convert.export import write_cases
     from lmsys_store.convert.formats import format_named
-    from lmsys_store.settings import Settings
 
     path = None if output == _STDOUT else Path(output)
     if json and path is None:
         fail("--json reports on a file: name one with --output FILE", 2)
     format_named(format)  # before a store is opened for an unknown one
-    far = Settings().fallback if fallback is None else fallback
+    far = far_of(fallback)
     converter = to_test_cases(
         outputs=outputs, turns=rounds, distinct=None if keep_duplicates else "prompt", include_flagged=include_flagged,
         scrub=scrub, min_chars=min_input_chars, max_chars=max_input_chars,

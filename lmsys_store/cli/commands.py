@@ -19,6 +19,7 @@ from lmsys_store.cli.options import (
     ResumeOption,
     StoreOption,
     by_id_or_row,
+    far_of,
     open_store,
     with_filters,
 )
@@ -29,16 +30,9 @@ if TYPE_CHECKING:
     from lmsys_store.blocking import Results
     from lmsys_store.cli.reading import Operate
     from lmsys_store.reports import StoreStatus
-    from lmsys_store.settings import Fallback
     from lmsys_store.storage.reader import Predicate
 
 ROWS_AT_A_TERMINAL = 20
-
-
-def _fallback(given: "Fallback | None") -> "Fallback":
-    from lmsys_store.settings import Settings
-
-    return Settings().fallback if given is None else given
 
 
 @app.command()
@@ -148,7 +142,7 @@ def query(
     from lmsys_store.cli import display
     from lmsys_store.convert.writing import write_jsonl
 
-    far = _fallback(fallback)
+    far = far_of(fallback)
     with open_store(store, far) as opened:
         selected = opened.select(resume=resume, fallback=far, deadline=deadline, **filters)
         if output is not None:
@@ -203,7 +197,7 @@ def show(
     from lmsys_store.cli import display
     from lmsys_store.records import as_json_object
 
-    far = _fallback(fallback)
+    far = far_of(fallback)
     with open_store(store, far) as opened:
         chat = by_id_or_row(opened.get, conversation)
         if chat is None and far != "cache":
@@ -232,7 +226,7 @@ def count(
     """Count the chats that match, all together or by a field."""
     from lmsys_store.cli import display
 
-    far = _fallback(fallback)
+    far = far_of(fallback)
     notes: list[str] = []
     with open_store(store, far) as opened:
         if by is None:
@@ -293,7 +287,7 @@ def export(
 
     if format == "parquet" and output is None:
         fail("--format parquet needs --output FILE", 2)
-    far = _fallback(fallback)
+    far = far_of(fallback)
     with open_store(store, far) as opened:
         moderation = format == "parquet" and not ids_only
         selected = opened.select(resume=resume, moderation=moderation, fallback=far, deadline=deadline, **filters)

@@ -81,6 +81,13 @@ _FILTERS: Final[dict[str, Any]] = {
 }
 
 
+def far_of(given: Fallback | None) -> Fallback:
+    """How far a command goes for rows: as given, else as set."""
+    from lmsys_store.settings import Settings
+
+    return Settings().fallback if given is None else given
+
+
 def open_store(path: Path | None, fallback: Fallback = "cache") -> "Store":
     """The store; one that is not there is made only to keep what a remote delivers."""
     from lmsys_store.blocking import Store

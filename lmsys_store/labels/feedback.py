@@ -6,8 +6,9 @@ The hazard: a wish is not a complaint. "Shorter", "another one", "continue" and 
 
 import re
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from lmsys_store.labels.linear import Scores, scores_of, shipped_table
 from lmsys_store.labels.patterns import Found, Patterns, Places, blanked
@@ -98,8 +99,8 @@ def feedback(rounds: Sequence[Round]) -> list[Found | None]:
         words = [feedback_words(rounds[at], said) for at, said in zip(doubtful, places, strict=True)]
         kinds = _chosen(scores_of(words, shipped_table(TABLE))["feedback"])
         for at, said, kind in zip(doubtful, places, kinds, strict=True):
-            kind = kind or _plainly_said(said)
-            found[at] = _builds_on(rounds[at]) if kind is None else _placed(kind, said, rounds[at].message)
+            kind = kind or said.plainly
+            found[at] = _builds_on(rounds[at]) if kind is None else _placed(kind, said.places, rounds[at].message)
     return [None if one is None or one.id == "none" else one for one in found]
 
 
@@ -121,25 +122,36 @@ def _chosen(scores: Scores) -> Iterator[str | None]:
         yield names[best] if best and score >= _SURE else None
 
 
-def _placed(kind: str, said: Places, message: str) -> Found:
+def _placed(kind: str, places: Places, message: str) -> Found:
     """Where it is said: where its pattern is, else the whole message."""
-    return said[kind] if kind in said else Found(kind, 0, len(message))
+    return places[kind] if kind in places else Found(kind, 0, len(message))
 
 
-def said_in(message: str) -> Places:
-    """The patterns of feedback in the beginning of a message, without what it quotes."""
-    return _SAID.find(blanked(_QUOTED, message[:_HEAD]))
+class Said(NamedTuple):
+    """What patterns find in a message: of feedback, of what guards against it, and what they alone would say."""
+
+    places: Places
+    guards: Sequence[str]
+    plainly: str | None
 
 
-def feedback_words(asked: Round, said: Places) -> list[str]:
+def said_in(message: str) -> Said:
+    """What the patterns find in the beginning of a message, without what it quotes."""
+    places = _SAID.find(blanked(_QUOTED, message[:_HEAD]))
+    guards = _GUARDS.ids(places.text)
+    return Said(places, guards, _plainly_said(places, frozenset(guards)))
+
+
+def feedback_words(asked: Round, said: Said) -> list[str]:
     """What the model of feedback weighs: words, patterns, and how much of the message stands in the prompt and in the reply."""
-    words, plainly = tokens(said.text)[:_WEIGHED], _plainly_said(said)
+    places, guards, plainly = said
+    words = tokens(places.text)[:_WEIGHED]
     mark = _MARKS.get(asked.stripped[-1:], "")
     in_prompt, in_reply, of_prompt = asked.shares()
     found = [*words, *map(" ".join, pairwise(words)), *(f"^{word}" for word in words[:1])]
     found += [f"^{' '.join(words[:2])}"] if len(words) > 1 else []
-    found += [f"@{name}" for name in (*said, *_GUARDS.ids(said.text))]
-    found += [f"@{name}{mark}" for name in said if mark]
+    found += [f"@{name}" for name in (*places, *guards)]
+    found += [f"@{name}{mark}" for name in places if mark]
     found += [f"=@{plainly}"] if plainly else []
     found += [mark] if mark else []
     found.append(f"#{sum(len(words) >= limit for limit in _LENGTHS)} words")
@@ -155,11 +167,11 @@ def feedback_words(asked: Round, said: Places) -> list[str]:
     return found + [name for name, holds in facts.items() if holds]
 
 
-def _plainly_said(said: Places) -> str | None:
+def _plainly_said(said: Places, guards: AbstractSet[str]) -> str | None:
     """What the patterns alone say, the strongest of what they find; it is right nearly always, and misses much."""
     if not said:
         return None
-    found, guards = dict(said), set(_GUARDS.ids(said.text))
+    found = dict(said)
     asking = "question" in guards and "thank" not in said.text.casefold() and not _GOES_ON.search(said.text)
     if guards & {"advance", "negated_praise"} or asking:
         found.pop("praise", None)
