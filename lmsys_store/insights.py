@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from anyio import to_thread
 
 from lmsys_store.errors import StoreBusyError, StoreFullError, StoreReadOnlyError
-from lmsys_store.query import Query
+from lmsys_store.query import CLEAR_DOMAIN, Query
 from lmsys_store.vocabulary import DOMAINS
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ _NAME: Final = "patterns/"
 _WAIT: Final = 0.5
 """Seconds that another writer is waited for where the report is asked for, not that it be kept."""
 _LONG_WAIT: Final = 10.0
+
+
+def clear_query(domain: str) -> Query:
+    """The rows of a domain without those that are of it by a hair."""
+    return Query.of(domain=domain, min_domain_score=CLEAR_DOMAIN)
 
 
 async def analyze_domain(
@@ -49,7 +54,7 @@ async def analyze_domain(
         QueryError: no such domain.
         MissingExtraError: it must be made, and scipy is not installed.
     """
-    query = Query.of(domain=domain)
+    query = clear_query(domain)
     kept = await _kept(store, query, only_current=refresh)
     if kept is not None:
         return kept
@@ -66,7 +71,7 @@ async def keep_analyses(store: "AsyncStore", domains: Iterable[str] = (*CONSUMER
         QueryError, MissingExtraError: as of :func:`analyze_domain`.
     """
     for domain in domains:
-        query = Query.of(domain=domain)
+        query = clear_query(domain)
         if await _kept(store, query, only_current=True) is None:
             await _made(store, query, domain, must_keep=True)
 

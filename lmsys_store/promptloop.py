@@ -16,8 +16,8 @@ from lmsys_store.blocking import Results, Store
 from lmsys_store.convert.base import Converted, GivenRows
 from lmsys_store.convert.cases import to_test_cases
 from lmsys_store.errors import InvalidRowError, QueryError, RemoteError
-from lmsys_store.insights import analyze_domain
-from lmsys_store.query import Query
+from lmsys_store.insights import analyze_domain, clear_query
+from lmsys_store.query import CLEAR_DOMAIN, Query, fields
 from lmsys_store.records import NO_LABELS, Conversation, Labels, Message, Origin, Provenance
 from lmsys_store.rows import checked_row
 from lmsys_store.settings import Settings, store_path
@@ -90,7 +90,7 @@ def fetch_conversations(
     deadline: float = DEADLINE,
     settings: Settings | None = None,
 ) -> list[LMSYSConversation]:
-    """Conversations of a query object, at most ``maxConversations`` (10).
+    """Conversations of a query object, at most ``maxConversations`` (10); of a domain, those that are clearly of it.
 
     >>> from tempfile import TemporaryDirectory
     >>> from lmsys_store.sources.mock import seeds
@@ -111,6 +111,8 @@ def fetch_conversations(
     """
     clock = _Clock(deadline)
     wanted, limit = Query.from_promptloop(query or {})
+    if query and query.get("domain"):
+        wanted = wanted.where(fields.domain_score >= CLEAR_DOMAIN)
     limit = MOST_CONVERSATIONS if limit is None else limit
     with _opened(store, settings) as opened:
         return [conversation_object(chat) for chat in _until_the_end(_selected(opened, wanted, clock).limit(limit))]
@@ -171,7 +173,7 @@ def generate_domain_test_cases(
     clock = _Clock(deadline)
     if not isinstance(count, int) or isinstance(count, bool) or count < 0:
         raise QueryError(f"{count!r} is no number of test cases; give count as 0 or more")
-    wanted = Query.of(domain=domain, min_rating=3, language="en")
+    wanted = clear_query(domain) & Query.of(min_rating=3, language="en")
     with _opened(store, settings) as opened:
         cases = _selected(opened, wanted, clock).convert(to_test_cases(target_domain=domain))
         return [_object(case.to_promptloop()) for case in islice(_until_the_end(cases), count)]
@@ -202,7 +204,7 @@ def analyze_conversation_patterns(
     from lmsys_store.analyze.patterns import Patterns
 
     clock = _Clock(deadline)
-    wanted = Query.of(domain=domain)
+    wanted = clear_query(domain)
     with _opened(store, settings) as opened:
         if opened.select(wanted, fallback="cache").first() is None:
             chats = list(_until_the_end(_selected(opened, wanted, clock).limit(MOST_ANALYSED)))

@@ -36,13 +36,15 @@ OneOrMore = str | Sequence[str]
 class Filters(TypedDict, total=False):
     """The keywords of ``Query.of`` and ``select``.
 
-    Lists mean *any of*, except those of ``tag`` and ``moderation_category``, which mean *all of*.
+    Lists mean *any of*, except those of ``tag`` and ``moderation_category``, which mean *all of*. ``min_domain_score`` goes with
+    ``domain``: the domain is this sure (0 to 1), or was imported. 0 turns it off.
     """
 
     conversation_id: OneOrMore
     model: OneOrMore
     language: OneOrMore
     domain: OneOrMore
+    min_domain_score: float
     task: OneOrMore
     tag: OneOrMore
     min_rating: float
@@ -133,6 +135,8 @@ class Fields:
 
 
 fields: Final = Fields()
+CLEAR_DOMAIN: Final = 0.35
+"""The score below which two domains of three are wrong; measured in docs/labels.md. PromptLoop's calls and ``testcases`` ask for it."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,8 @@ class Query:
         Raises:
             QueryError: an unknown keyword, value type or word.
         """
+        if filters.get("min_domain_score") and not filters.get("domain"):
+            raise QueryError("min_domain_score says how sure a domain must be: give domain too")
         return cls(all_of(part for name, value in filters.items() for part in _filter(name, value)))
 
     def where(self, *conditions: "Query | Expression") -> "Query":
@@ -266,6 +272,10 @@ def _filter(name: str, value: Any) -> list[Expression]:
     if name == "min_rating":
         rated = condition("rating", "ge", value)
         return [rated | condition("rating", "is_null") if value <= 3 else rated]
+    if name == "min_domain_score":
+        # An imported domain has the score 1: it is as sure as can be.
+        sure = condition("domain_score", "ge", value)
+        return [sure] if value else []
     if name == "turns":
         return _turns(value)
     if name == "redacted":

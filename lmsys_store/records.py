@@ -6,7 +6,7 @@ maxima) always, and the per-message moderation only when it was asked for.
 
 import json
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -206,11 +206,37 @@ def _score(value: float) -> float | None:
     return None if value != value else value
 
 
+class Evidence(Record):
+    """What was found, where: ``messages[message].content[start:end]``, about the reply of a round (1 is the first)."""
+
+    id: str
+    turn: int
+    message: int
+    role: Role
+    start: int
+    end: int
+    weight: float
+    """In log-odds; 0 where it is recorded, but moves no rating (the refusal of a flagged prompt)."""
+
+    def packed(self) -> list[Any]:
+        """The values that cannot be told from the others."""
+        return [self.id, self.turn, self.message, self.start, self.end, self.weight]
+
+    @classmethod
+    def of_packed(cls, values: Sequence[Any]) -> "Evidence":
+        """The evidence of what :meth:`packed` gave."""
+        signal, turn, message, start, end, weight = values
+        return cls.assembled({
+            "id": signal, "turn": turn, "message": message, "role": "assistant" if message % 2 else "user",
+            "start": start, "end": end, "weight": weight,
+        })  # fmt: skip
+
+
 class Labels(Record):
     """What this library derived about a conversation; all None until something derived it.
 
     ``version`` names the code that computed the values, ``external`` the imported labels that were laid over them. Scores and
-    confidence lie between 0 and 1; ``signals`` are the ids of what was found in the messages; ``prompt_key`` and ``family`` are
+    confidence lie between 0 and 1; ``signals`` are the ids of what was found in the messages, ``evidence`` says where; ``prompt_key`` and ``family`` are
     hashes of the first prompt, equal for equal prompts and for prompts of one template.
     """
 
@@ -229,14 +255,17 @@ class Labels(Record):
     family: int | None = None
     external: str | None = None
     version: str | None = None
+    evidence: tuple[Evidence, ...] | None = None
+    """What the rating rests on; None where labels of an older version did not keep it."""
 
     def packed(self) -> str | None:
         """The values in the order of the fields as a JSON array; None if there are none."""
-        return (
-            None
-            if self == NO_LABELS
-            else json.dumps([self.__dict__[name] for name in _LABEL_FIELDS], separators=(",", ":"))
-        )
+        if self == NO_LABELS:
+            return None
+        values = [self.__dict__[name] for name in _LABEL_FIELDS]
+        if self.evidence is not None:
+            values[-1] = [one.packed() for one in self.evidence]
+        return json.dumps(values, separators=(",", ":"))
 
     @classmethod
     @lru_cache(maxsize=512)
@@ -244,10 +273,7 @@ class Labels(Record):
         """The labels of what :meth:`packed` gave; kept for a while, since one row is asked for many of them."""
         if packed is None:
             return NO_LABELS
-        values = dict(zip(_LABEL_FIELDS, from_json(packed), strict=True))  # our own: not checked again
-        for name in ("tags", "signals"):
-            values[name] = None if values[name] is None else tuple(values[name])
-        return cls.assembled(values)
+        return cls._of_values(from_json(packed))
 
     @classmethod
     def unpacked_many(cls, packed: Iterable[str | None]) -> "list[Labels]":
@@ -257,10 +283,13 @@ class Labels(Record):
 
     @classmethod
     def _of_values(cls, values: list[Any]) -> "Labels":
+        """The labels of unpacked values: our own, so they are not checked again."""
         found = dict(zip(_LABEL_FIELDS, values, strict=True))
         for name in ("tags", "signals"):
             if found[name] is not None:
                 found[name] = tuple(found[name])
+        if found["evidence"] is not None:
+            found["evidence"] = tuple([Evidence.of_packed(one) for one in found["evidence"]])
         return cls.assembled(found)
 
 

@@ -29,7 +29,7 @@ TAGS: Final = (
 BASES: Final = ("none", "user", "reply", "mixed", "external")
 """What a rating rests on."""
 SIGNALS: Final = (
-    "empty-or-canned", "repetition-loop", "refusal", "capability-disclaimer", "truncated", "user-correction",
+    "empty-or-canned", "repetition-loop", "refusal", "partial-refusal", "capability-disclaimer", "truncated", "user-correction",
     "user-rejection", "rephrase", "resend", "clarification", "praise", "user-builds-on", "assistant-apology",
 )  # fmt: skip
 """What may be found in the messages of a conversation."""

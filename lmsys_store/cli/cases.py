@@ -80,12 +80,15 @@ def testcases(
     from lmsys_store.convert.cases import to_test_cases
     from lmsys_store.convert.export import write_cases
     from lmsys_store.convert.formats import format_named
+    from lmsys_store.query import CLEAR_DOMAIN
 
     path = None if output == _STDOUT else Path(output)
     if json and path is None:
         fail("--json reports on a file: name one with --output FILE", 2)
     format_named(format)  # before a store is opened for an unknown one
     far = far_of(fallback)
+    if "domain" in filters:
+        filters.setdefault("min_domain_score", CLEAR_DOMAIN)
     converter = to_test_cases(
         outputs=outputs, turns=rounds, distinct=None if keep_duplicates else "prompt", include_flagged=include_flagged,
         scrub=scrub, min_chars=min_input_chars, max_chars=max_input_chars,
@@ -117,11 +120,14 @@ def _steps(store: "Store", filters: Mapping[str, Any]) -> "list[Step]":
     def held(query: Query) -> int:
         return store.select(query, fallback="cache").count()
 
-    query, steps = Query(), [Step(held(Query()), "stored")]
+    steps, given = [Step(held(Query()), "stored")], dict[str, Any]()
     for name, value in filters.items():
-        part = Query.of(**{name: value})
-        query = query & part
-        steps.append(Step(held(query), f"with {part}"))
+        before, given = Query.of(**given), {**given, name: value}
+        query = Query.of(**given)
+        if query != before:
+            sure = name == "min_domain_score"
+            words = f"domain_score >= {value}" if sure else str(Query.of(**{name: value}))
+            steps.append(Step(held(query), f"with {words}"))
     return steps
 
 

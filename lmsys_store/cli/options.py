@@ -49,6 +49,12 @@ _FILTERS: Final[dict[str, Any]] = {
     "domain": Annotated[
         list[str] | None, typer.Option("--domain", metavar="NAME", help="Any of these domains; repeatable.")
     ],
+    "min_domain_score": Annotated[
+        float | None,
+        typer.Option(
+            "--min-domain-score", min=0, max=1, metavar="S", help="With --domain: how sure the domain is, 0 to 1; 0: any."
+        ),
+    ],
     "task": Annotated[list[str] | None, typer.Option("--task", metavar="NAME", help="Any of these tasks; repeatable.")],
     "tag": Annotated[list[str] | None, typer.Option("--tag", metavar="NAME", help="All of these tags; repeatable.")],
     "conversation_id": Annotated[

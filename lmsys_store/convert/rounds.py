@@ -8,9 +8,8 @@ from lmsys_store.records import Conversation, Message
 Outputs = Literal["blank", "reference_after", "reference_before", "correction_pair"]
 Turns = Literal["first_turn", "every_turn", "last_turn", "full_replay"]
 
-_CORRECTIONS: Final = frozenset({"user_correction", "rephrase"})
+_CORRECTIONS: Final = frozenset({"user-correction", "rephrase"})
 """What a user says of a reply and then gets another: what was wrong, or the same asked in other words."""
-_CORRECTION_LABELS: Final = frozenset({"user-correction", "rephrase"})
 
 
 class Asked(NamedTuple):
@@ -54,17 +53,19 @@ def asked_rounds(chat: Conversation, outputs: Outputs, turns: Turns) -> list[Ask
 
 def _corrected(chat: Conversation) -> list[Asked]:
     """The rounds whose reply the user corrected, and that were answered again."""
-    signals = chat.labels.signals
-    if len(chat.messages) < 4 or (signals is not None and not _CORRECTION_LABELS & set(signals)):
-        return []
-    from lmsys_store.labels.feedback import feedback  # loads numpy: no other mode needs it
-    from lmsys_store.labels.rounds import Round
-
-    texts = [message.content for message in chat.messages]
-    places = range(0, len(texts) - 3, 2)
-    said = feedback([Round(texts[at], texts[at + 1], texts[at + 2]) for at in places])
+    said = _feedback_by_turn(chat)
     return [
-        Asked(at, at + 3, one.id.replace("_", "-"))
-        for at, one in zip(places, said, strict=True)
-        if one is not None and one.id in _CORRECTIONS
+        Asked(2 * turn - 2, 2 * turn + 1, signal)
+        for turn, signal in sorted(said.items())
+        if signal in _CORRECTIONS and 2 * turn + 1 < len(chat.messages)
     ]
+
+
+def _feedback_by_turn(chat: Conversation) -> dict[int, str]:
+    """What the user said of the reply of each round: as the labels keep it, or read anew where the chat has none that do."""
+    evidence = chat.labels.evidence
+    if evidence is None:
+        from lmsys_store.labels.labeller import feedback_of  # loads numpy and the table: chats of a store need neither
+
+        return feedback_of([message.content for message in chat.messages])
+    return {one.turn: one.id for one in evidence if one.id in _CORRECTIONS}

@@ -1,25 +1,25 @@
-"""What a conversation is about (domain) and what is asked of the model (task): by the weights of its words.
-
-They come from ``make labels`` (training/domains.py); the table is read when the first row is classified.
-"""
+"""What a conversation is about (domain) and what is asked of the model (task): one linear model over its first prompt. Pure."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from lmsys_store.labels.linear import Scores, deciding_words, scores_of, shipped_table
-from lmsys_store.labels.words import SUBJECTS, words_of
-from lmsys_store.vocabulary import DOMAINS, TASKS
+import numpy as np
 
-TABLE: Final = "words.json.z"
-_ENOUGH: Final = 60
-"""Characters of prompts that are read at least, if there are so many: a chat that opens with "hi" is about what comes next."""
+from lmsys_store.labels.features import describe
+from lmsys_store.labels.reading import Pages, Texts, read, subject_of
+from lmsys_store.labels.table import Model, norms, shipped_table
+
+MODEL: Final = "prompt"
 _SECOND: Final = 0.6
 """How near the second choice must come to the first to be named, as a share of its score."""
 _DIGITS: Final = 2
+_DECIDING: Final = 5
+_UNREAD: Final = "general"
+"""The domain of a prompt in a language that the table does not know."""
 
 
 class Classified(NamedTuple):
-    """Domain and task of a prompt with their scores (0 to 1), close seconds, and tags."""
+    """Domain and task of a prompt with their scores (0 to 1), and close seconds."""
 
     domain: str
     domain_score: float
@@ -27,43 +27,58 @@ class Classified(NamedTuple):
     task: str
     task_score: float
     second_task: str | None
-    tags: tuple[str, ...]
 
 
-def text_of(prompts: Sequence[str]) -> str:
-    """The prompts that say what a chat is about: the first, and further ones while they are very short."""
-    text = prompts[0]
-    for prompt in prompts[1:]:
-        if len(text) >= _ENOUGH:
-            break
-        text = f"{text}\n{prompt}"
-    return text
-
-
-def classify(chats: Sequence[Sequence[str]]) -> list[Classified]:
-    """Domain, task and subject tags of conversations, each given as its prompts."""
-    features = [words_of(text_of(prompts)) for prompts in chats]
-    found = scores_of(features, shipped_table(TABLE))
+def classify(pages: Pages) -> list[Classified]:
+    """Domain and task of each conversation."""
+    texts, subjects = pages.texts, pages.subjects
+    model = texts.table.models[MODEL]
+    scores = model.scores(texts.features(subjects), texts.vectors, subjects)
+    domains, tasks = (_choices(model.axes[axis].names, scores[axis]) for axis in ("domain", "task"))
+    known = texts.known[subjects].tolist()
     return [
-        Classified(*domain, *task, tuple(tag for rule, tag in SUBJECTS.items() if rule in words))
-        for domain, task, words in zip(_choices(found["domain"]), _choices(found["task"]), features, strict=True)
+        Classified(*(domain if read else (_UNREAD, 0.0, None)), *task)
+        for domain, task, read in zip(domains, tasks, known, strict=True)
+    ]
+
+
+def _choices(names: Any, scores: Any) -> list[tuple[str, float, str | None]]:
+    """Of each text the first class with its score, and the second where it comes close; ties in the order of the names."""
+    rows = np.arange(len(scores))
+    first = scores.argmax(axis=1)
+    best = scores[rows, first]
+    others = scores.copy()
+    others[rows, first] = -1.0
+    second = others.argmax(axis=1)
+    close = others[rows, second] >= _SECOND * best
+    return [
+        (names[one], score, names[two] if near else None)
+        for one, score, two, near in zip(
+            first.tolist(), np.round(best, _DIGITS).tolist(), second.tolist(), close.tolist(), strict=True
+        )
     ]
 
 
 def words_that_decided(prompts: Sequence[str], axis: str) -> tuple[str, ...]:
-    """The words that spoke most for the domain (or the task) of a conversation."""
-    words, table = words_of(text_of(prompts)), shipped_table(TABLE)
-    return deciding_words(words, table, axis, scores_of([words], table)[axis].ranked()[0][0])
+    """The words and pairs that spoke most for the domain (or the task) of a conversation, the strongest first.
+
+    The model is linear: what a word speaks for a class is its own weight and its share of the text's vector.
+    """
+    table = shipped_table()
+    texts, subjects, _ = read(table, [(subject_of(prompts),)])
+    model = table.models[MODEL]
+    features = texts.features(subjects)
+    best = int(model.scores(features, texts.vectors, subjects)[axis][0].argmax())
+    column = model.axes[axis].columns.start + best
+    shares = model.shares(features.keys, column)
+    for word, share in zip(texts.words.keys.tolist(), _shares_of_vectors(texts, model, column), strict=True):
+        shares[word] = shares.get(word, 0.0) + share
+    strongest = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))[:_DECIDING]
+    return tuple(describe(key, table.tokenizer.words) for key, share in strongest if share > 0)
 
 
-def _choices(scores: Scores) -> list[tuple[str, float, str | None]]:
-    """Of each text: the first class with its score, and the second where it comes close."""
-    names = scores.axis.names
-    return [
-        (names[first], round(score, _DIGITS), names[second] if other >= _SECOND * score else None)
-        for first, score, second, other in scores.best_two()
-    ]
-
-
-DOMAIN_AND_TASK: Final = {"domain": DOMAINS, "task": TASKS}
-"""The axes of the table."""
+def _shares_of_vectors(texts: Texts, model: Model, column: int) -> list[float]:
+    """What the vector of each word of the only text speaks for a class."""
+    direction = model.directions[:, column] * model.direction_scale / norms(texts.vectors)[0]
+    shares: list[float] = (texts.table.word_vectors(texts.words.keys) @ direction).tolist()
+    return shares

@@ -21,6 +21,9 @@ FEEDBACK: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """Names of feedback, ours and those of the published taxonomy (Don-Yehiya et al. 2024), to our signals."""
 
+VOTES: Final[Mapping[str, float]] = {"winner": 5.0, "tie": 3.0, "both-bad": 2.0, "loser": 1.0}
+"""What somebody who saw two replies side by side said of this one, as a rating."""
+
 
 class ExternalLabel(Record):
     """What one import says of one row; None where it says nothing.
@@ -68,7 +71,7 @@ def external_label(row: Mapping[str, Any], place: str) -> tuple[str, ExternalLab
     """The conversation id and the label of one row of a file; ``place`` names the row in errors.
 
     ``tags`` are a list, or words with commas between them; ``feedback`` is a name of FEEDBACK (also under ``category``) about
-    the round in ``round`` (also ``feedback_turn``); empty texts say nothing.
+    the round in ``round`` (also ``feedback_turn``); ``vote`` is one of VOTES, in place of a rating; empty texts say nothing.
 
     Raises:
         LabelError: no conversation id, nothing said, or a value that is not of ours.
@@ -78,6 +81,10 @@ def external_label(row: Mapping[str, Any], place: str) -> tuple[str, ExternalLab
     if not isinstance(key, str):
         raise LabelError(f"{place}: conversation_id is missing; every row needs the id of the row it labels")
     given: dict[str, Any] = {name: values[name] for name in ("rating", "domain", "task") if name in values}
+    if "vote" in values:
+        if "rating" in values:
+            raise LabelError(f"{place}: rating and vote say the same thing; give one of them")
+        given["rating"] = _vote(values["vote"], place)
     if "tags" in values:
         given["tags"] = _tags_of(values["tags"])
     feedback = values.get("feedback", values.get("category"))
@@ -85,7 +92,7 @@ def external_label(row: Mapping[str, Any], place: str) -> tuple[str, ExternalLab
         given["feedback"] = {_round(values, place): _signal(feedback, place)}
     if not given:
         raise LabelError(
-            f"{place}: nothing is said of {key}; give rating, domain, task, tags or feedback with its round"
+            f"{place}: nothing is said of {key}; give rating, vote, domain, task, tags or feedback with its round"
         )
     try:
         return key, ExternalLabel.model_validate(given)
@@ -109,6 +116,13 @@ def _round(values: Mapping[str, Any], place: str) -> int:
     if number < 1:
         raise LabelError(f"{place}: feedback needs its round, 1 for what follows the first reply")
     return number
+
+
+def _vote(value: Any, place: str) -> float:
+    vote = str(value).strip().lower().replace(" ", "-").replace("_", "-")
+    if vote not in VOTES:
+        raise LabelError(f"{place}: unknown vote {value!r}; known: {', '.join(VOTES)}")
+    return VOTES[vote]
 
 
 def _signal(value: Any, place: str) -> str:

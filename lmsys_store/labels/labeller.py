@@ -1,24 +1,25 @@
-"""All labels of one row, by one version of this code and one table of weights. A pure function of the row.
+"""All labels of rows, by one version of this code and one learned table. A pure function of the row.
 
 What it computes is equal whether a row comes alone, in a page, from a file, the remote, the seeds or the store itself.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
+
+import numpy as np
 
 from lmsys_store.labels.domains import Classified, classify, words_that_decided
 from lmsys_store.labels.external import ExternalLabel
 from lmsys_store.labels.feedback import feedback
 from lmsys_store.labels.keys import family_keys, prompt_key
-from lmsys_store.labels.patterns import Found
-from lmsys_store.labels.rating import WEIGHTS, Evidence, Rating, rate, version_of, weight_of
-from lmsys_store.labels.replies import reply_signals
-from lmsys_store.labels.rounds import Round
+from lmsys_store.labels.rating import WEIGHTS, Rating, rate, version_of, weight_of
+from lmsys_store.labels.reading import Round, read
+from lmsys_store.labels.replies import Shown, ends_with_question, reply_signals
 from lmsys_store.labels.signals import evidence_of
-from lmsys_store.labels.structure import structure_tags
-from lmsys_store.records import FLAGGED_BIT, Labels, PackedModeration, Role
+from lmsys_store.labels.structure import prompt_tags
+from lmsys_store.labels.table import shipped_table
+from lmsys_store.records import FLAGGED_BIT, Evidence, Labels, PackedModeration
 from lmsys_store.rows import CheckedRow
 
 _EXTERNAL: Final = "external"
@@ -33,6 +34,14 @@ class Explained(NamedTuple):
     rating: Rating
     domain_words: tuple[str, ...]
     task_words: tuple[str, ...]
+
+
+class _Read(NamedTuple):
+    """What the models say of one row."""
+
+    classified: Classified
+    shown: Sequence[Sequence[Shown]]
+    feedback: Sequence[str | None]
 
 
 class Labeller:
@@ -50,57 +59,44 @@ class Labeller:
         self, rows: Sequence[CheckedRow], external: Mapping[int, Mapping[str, ExternalLabel]] = _NO_IMPORTS
     ) -> list[Labels]:
         """The labels of rows; ``external`` are imports by name, the later laid over the earlier, by row index."""
-        return [labels for labels, _ in self._rated(rows, external)]
+        families = family_keys([row.contents[0] for row in rows])
+        return [
+            self._joined(row, one, family, external.get(row.row_index))
+            for row, one, family in zip(rows, said_of([row.contents for row in rows]), families, strict=True)
+        ]
 
     def explain(self, row: CheckedRow, external: Mapping[str, ExternalLabel] | None = None) -> Explained:
-        """The same with what they rest on."""
-        prompts = row.contents[::2]
-        [rated] = self._rated([row], {row.row_index: external or {}})
+        """The labels of a row with what they rest on: read from the row where they are this version's, else computed."""
+        labels = row.labels
+        if labels.version != self.version or labels.evidence is None or external or labels.external:
+            [labels] = self.labels([row], {row.row_index: external or {}})
         return Explained(
-            *rated,
-            words_that_decided(prompts, "domain"),
-            words_that_decided(prompts, "task"),
+            labels,
+            rating_of(labels),
+            words_that_decided(row.contents[::2], "domain"),
+            words_that_decided(row.contents[::2], "task"),
         )
 
-    def _rated(
-        self, rows: Sequence[CheckedRow], external: Mapping[int, Mapping[str, ExternalLabel]]
-    ) -> Iterator[tuple[Labels, Rating]]:
-        """Labels and ratings of rows; what weighs words does so for all of them at once."""
-        classes = classify([row.contents[::2] for row in rows])
-        shown = iter(reply_signals([reply for row in rows for reply in row.contents[1::2]]))
-        texts = [row.contents for row in rows]
-        said = iter(feedback([Round(one[at], one[at + 1], one[at + 2]) for one in texts for at in _asked_after(one)]))
-        families = family_keys([row.contents[0] for row in rows])
-        for row, found, family in zip(rows, classes, families, strict=True):
-            signals = islice(shown, len(row.contents) // 2), islice(said, len(_asked_after(row.contents)))
-            yield self._joined(row, found, family, signals, external.get(row.row_index))
-
     def _joined(
-        self,
-        row: CheckedRow,
-        found: Classified,
-        family: int,
-        signals: tuple[Iterable[Sequence[Found]], Iterable[Found | None]],
-        external: Mapping[str, ExternalLabel] | None,
-    ) -> tuple[Labels, Rating]:
-        prompts = row.contents[::2]
+        self, row: CheckedRow, read_: _Read, family: int, external: Mapping[str, ExternalLabel] | None
+    ) -> Labels:
         packed = None if row.moderation is None else row.moderation.packed
-        evidence = evidence_of(row.contents, *signals, _flags(packed), self._weights)
-        tags = {*structure_tags(prompts[0]), *found.tags}
-        if len(prompts) > 1:
-            tags.add("multi-turn")
+        evidence = evidence_of(row.contents, read_.shown, read_.feedback, _flags(packed), self._weights)
+        tags = prompt_tags(row.contents[0])
+        if len(row.contents) > 2:
+            tags.append("multi-turn")
         over = _NOTHING_SAID
         for label in (external or {}).values():
             over = over.joined(label)
-        replies = len(row.contents) // 2
-        said = {turn: signal for turn, signal in over.feedback.items() if turn <= replies}
+        said = {turn: signal for turn, signal in over.feedback.items() if turn <= len(row.contents) // 2}
         if said:
             evidence = _with_feedback(evidence, said, len(row.contents), self._weights)
         rating = rate(evidence, self.version)
         if external and (over.rating is not None or said):
             value = rating.value if over.rating is None else over.rating
             rating = rating.model_copy(update={"value": value, "basis": _EXTERNAL})
-        labels = Labels.assembled(
+        found = read_.classified
+        return Labels.assembled(
             {
                 "domain": over.domain or found.domain,
                 "domain_score": 1.0 if over.domain else found.domain_score,
@@ -112,19 +108,46 @@ class Labeller:
                 "rating_basis": rating.basis,
                 "rating_confidence": rating.confidence,
                 "tags": tuple(sorted(tags)) if over.tags is None else over.tags,
-                "signals": tuple(sorted({one.id for one in rating.evidence})),
-                "prompt_key": prompt_key(prompts[0]),
+                "signals": tuple(sorted({one.id for one in evidence})),
+                "prompt_key": prompt_key(row.contents[0]),
                 "family": family,
                 "external": ", ".join(external) if external else None,
                 "version": self.version,
+                "evidence": tuple(evidence),
             }
         )
-        return labels, rating
 
 
-def _asked_after(contents: Sequence[str]) -> range:
-    """Where the prompts stand that have a reply and another message of the user after it."""
-    return range(0, len(contents) - 2, 2)
+def said_of(chats: Sequence[Sequence[str]]) -> Iterator[_Read]:
+    """What the models say of conversations, each given as its messages, the user's first."""
+    pages = read(shipped_table(), chats)
+    texts = [
+        Round(chat[at - 1], chat[at], chat[at + 1] if at + 1 < len(chat) else None)
+        for chat in chats
+        for at in range(1, len(chat), 2)
+    ]
+    shown = iter(reply_signals(pages, pages.rounds, texts))
+    answered = np.flatnonzero(pages.rounds[:, 2] >= 0)
+    later = [texts[at] for at in answered.tolist()]
+    asked = np.fromiter((ends_with_question(one.reply) for one in later), bool, len(later))
+    said = iter(feedback(pages, pages.rounds[answered], later, asked))
+    for chat, classified in zip(chats, classify(pages), strict=True):
+        replies, messages = len(chat) // 2, (len(chat) - 1) // 2
+        yield _Read(classified, [next(shown) for _ in range(replies)], [next(said) for _ in range(messages)])
+
+
+def feedback_of(messages: Sequence[str]) -> dict[int, str]:
+    """What the user says of each reply in one conversation, by round (1 is the first)."""
+    [said] = said_of([messages])
+    return {turn: signal for turn, signal in enumerate(said.feedback, 1) if signal is not None}
+
+
+def rating_of(labels: Labels) -> Rating:
+    """The rating of labels, with the evidence they keep."""
+    rating = rate(labels.evidence or (), labels.version or "")
+    return rating.model_copy(
+        update={"value": labels.rating, "basis": labels.rating_basis, "confidence": labels.rating_confidence}
+    )
 
 
 def _flags(packed: PackedModeration | None) -> Sequence[bool] | None:
@@ -145,7 +168,5 @@ def _with_feedback(
     kept = [one for one in evidence if one.turn not in feedback or one.role == "assistant"]
     for turn, signal in feedback.items():
         weight = weight_of(weights, signal, last=turn >= rounds - 1)
-        message = min(2 * turn, messages - 1)
-        role: Role = "user" if message % 2 == 0 else "assistant"
-        kept.append(Evidence(id=signal, turn=turn, message=message, role=role, start=0, end=0, weight=weight))
+        kept.append(Evidence.of_packed((signal, turn, min(2 * turn, messages - 1), 0, 0, weight)))
     return kept

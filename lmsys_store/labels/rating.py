@@ -15,9 +15,9 @@ from functools import cache
 from typing import Any, Final
 
 from lmsys_store.errors import LabelError
-from lmsys_store.records import Record, Role
+from lmsys_store.records import Evidence, Record
 
-VERSION: Final = "3"
+VERSION: Final = "4"
 """Of all labelling code: raised whenever a label of some row may change."""
 MOST: Final = 3.0
 _DIGITS: Final = 4
@@ -31,6 +31,7 @@ WEIGHTS: Final[Mapping[str, tuple[float, float]]] = {
     "refusal": (-1.6, -0.8),
     "rephrase": (-1.0, -0.5),
     "assistant-apology": (-0.8, -0.4),
+    "partial-refusal": (-0.7, -0.35),
     "capability-disclaimer": (-0.7, -0.35),
     "truncated": (-0.6, -0.3),
     "resend": (-0.4, -0.2),
@@ -40,26 +41,16 @@ WEIGHTS: Final[Mapping[str, tuple[float, float]]] = {
 }
 """In log-odds. What is certain (an empty reply) weighs most, what users also do for other reasons (asking again in an arena)
 least; praise in the middle of a chat was followed by another wish, at its end by none."""
+ONLY_WITH_COMPLAINT: Final = frozenset({"partial-refusal", "capability-disclaimer"})
+"""Signals of a reply that may be just what the user needed: they weigh only where the user complains of that reply."""
+COMPLAINTS: Final = frozenset({"user-rejection", "user-correction", "rephrase"})
 
 _GROUPS: Final = {
     "empty-or-canned": "reply", "repetition-loop": "reply", "truncated": "reply",
-    "refusal": "refusal", "capability-disclaimer": "refusal",
+    "refusal": "refusal", "partial-refusal": "refusal", "capability-disclaimer": "refusal",
 }  # fmt: skip
 _FEEDBACK: Final = "feedback"
 _REPLY_GROUPS: Final = frozenset(_GROUPS.values())
-
-
-class Evidence(Record):
-    """What was found, where: ``messages[message].content[start:end]``, about the reply of a round (1 is the first)."""
-
-    id: str
-    turn: int
-    message: int
-    role: Role
-    start: int
-    end: int
-    weight: float
-    """In log-odds; 0 where it is recorded, but says nothing about the service (the refusal of a flagged prompt)."""
 
 
 class Rating(Record):

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, inspect, text
 
 from lmsys_store.errors import NotAStoreError, SchemaTooNewError, StoreError
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest revision; a test holds it equal to the head of the scripts."""
 PAGE_SIZE: Final = 16384
 APPLICATION_ID: Final = 0x4C4D5359

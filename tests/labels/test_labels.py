@@ -11,14 +11,12 @@ from hypothesis import strategies as st
 
 from lmsys_store import vocabulary
 from lmsys_store.labels.external import ExternalLabel
-from lmsys_store.labels.feedback import feedback
 from lmsys_store.labels.keys import family_key, family_text, plain_words, prompt_key
-from lmsys_store.labels.labeller import Labeller
+from lmsys_store.labels.labeller import Labeller, said_of
 from lmsys_store.labels.patterns import Patterns
-from lmsys_store.labels.rating import WEIGHTS, Evidence, rate
-from lmsys_store.labels.replies import reply_signals
-from lmsys_store.labels.rounds import Round
+from lmsys_store.labels.rating import WEIGHTS, rate
 from lmsys_store.labels.structure import QUESTION_KINDS, STRUCTURE_TAGS, question_kind, structure_tags, verb_and_object
+from lmsys_store.records import Evidence
 from lmsys_store.rows import CheckedRow
 
 LABELLER = Labeller()
@@ -39,6 +37,12 @@ WORDS = (
 )
 VERSES = " ".join(f"Verse {number} speaks of another day." for number in range(30))
 texts = st.lists(st.sampled_from(WORDS) | st.text(max_size=12), max_size=12).map(" ".join)
+
+
+def said(*messages: str) -> str | None:
+    """What the last message says of the reply before it."""
+    [read] = said_of([messages])
+    return read.feedback[-1]
 
 
 def row(*contents: str, row_index: int = 0) -> CheckedRow:
@@ -132,42 +136,40 @@ def test_a_longer_reply_or_an_emotional_topic_earns_nothing() -> None:
 @pytest.mark.parametrize(
     "message, signal",
     [
-        ("thank you so much, that fixed it", "praise"), ("no, that's wrong. Paris has 20 of them", "user_correction"),
-        ("this is useless", "user_rejection"), ("are you sure?", "clarification"), ("shorter please", None),
-        ("continue", None), ("Danke, das hat geholfen", "praise"), ("это неправильно", "user_correction"),
+        ("thank you so much, that fixed it", "praise"), ("no, that's wrong. Paris has 20 of them", "user-correction"),
+        ("this is useless", "user-rejection"), ("are you sure?", "clarification"), ("shorter please", None),
+        ("continue", None), ("Danke, das hat geholfen", "praise"), ("это неправильно", "user-correction"),
         ("你确定吗", "clarification"),
     ],
 )  # fmt: skip
 def test_what_a_user_says_next(message: str, signal: str | None) -> None:
-    [found] = feedback([Round("how many districts has Paris", "Paris has 12 districts.", message)])
-    assert (found and found.id) == signal
+    assert said("how many districts has Paris", "Paris has 12 districts.", message) == signal
 
 
 def test_the_same_text_again_is_resent() -> None:
-    [found] = feedback([Round("how many districts has Paris", "12", "how many districts has Paris")])
-    assert found is not None and found.id == "resend"
+    assert said("how many districts has Paris", "12", "How many districts has Paris?") == "resend"
 
 
 def test_the_same_frame_around_other_things_is_another_question() -> None:
     asked = "can you tell me how i get from the airport of paris to the center of lyon in a day"
     other = asked.replace("paris", "rome").replace("lyon", "nice").replace("day", "week")
-    [found] = feedback([Round(asked, "By train.", other)])
-    assert found is None or found.id != "rephrase"
+    assert said(asked, "By train.", other) is None
 
 
 @pytest.mark.parametrize(
     "reply, signal",
     [
-        ("I'm sorry, but I can't assist with that request.", "refusal"), ("", "empty_or_canned"),
+        ("I'm sorry, but I can't assist with that request.", "refusal"), ("", "empty-or-canned"),
         ("I'm sorry to hear that your dog is ill. Give it water and rest, and call the vet.", None),
-        ("As an AI, I don't have access to real-time data, so I cannot see the weather.", "capability_disclaimer"),
+        ("As an AI, I don't have access to real-time data, so I cannot see the weather.", "capability-disclaimer"),
         ("Here is the code:\n```python\nprint(1)\n", "truncated"),
-        ("Sure! " + "the cat sat on the mat and " * 30, "repetition_loop"),
+        ("Sure! " + "the cat sat on the mat and " * 30, "repetition-loop"),
         ('"I cannot help you," said the wizard, and closed the door. The knight rode home.', None),
     ],
 )  # fmt: skip
 def test_what_a_reply_shows(reply: str, signal: str | None) -> None:
-    found = [one.id for one in reply_signals([reply])[0] if one.id != "truncated_weak"]
+    [read] = said_of([("tell me", reply)])
+    found = [one.id for one in read.shown[0] if one.id != "truncated-weak"]
     assert found == [] if signal is None else signal in found
 
 
@@ -175,10 +177,27 @@ def test_the_refusal_of_a_flagged_prompt_is_recorded_and_weighs_nothing() -> Non
     from lmsys_store.labels.signals import evidence_of
 
     contents = ("something bad", "I'm sorry, but I can't assist with that request.")
+    [read] = said_of([contents])
     (open_,), (flagged,) = (
-        evidence_of(contents, reply_signals(contents[1:]), (), flags, WEIGHTS) for flags in (None, [True, False])
+        evidence_of(contents, read.shown, (), flags, WEIGHTS) for flags in (None, [True, False])
     )
     assert (open_.weight, flagged.weight) == (WEIGHTS["refusal"][0], 0.0)
+
+
+@pytest.mark.parametrize("signal", ["partial-refusal", "capability-disclaimer"])
+def test_a_reply_that_declines_a_part_costs_nothing_unless_the_user_complains(signal: str) -> None:
+    from lmsys_store.labels.replies import Shown
+    from lmsys_store.labels.signals import evidence_of
+
+    contents, shown = ("why", "I cannot know. However, …", "no"), [[Shown(signal, 0, 14)]]
+    weights = {
+        said: evidence_of(contents, shown, [said], None, WEIGHTS)[0].weight
+        for said in (None, "praise", "user-builds-on", "user-correction", "user-rejection", "rephrase")
+    }
+    full = WEIGHTS[signal][0]
+    assert weights == {
+        None: 0, "praise": 0, "user-builds-on": 0, "user-correction": full, "user-rejection": full, "rephrase": full,
+    }  # fmt: skip
 
 
 # -------------------------------------------------------------------------------------------------- keys and structure

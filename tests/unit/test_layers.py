@@ -102,7 +102,7 @@ ONLY_IN = {
     "filelock": {"storage.lock"},
     "aiohttp": {"sources.client", "sources.hub"},
     "pyarrow": {"sources.parquet", "sources.hub", "convert.writing"},
-    "numpy": {"sources.parquet", "labels.linear", "labels.places", "plans", "analyze"},
+    "numpy": {"sources.parquet", "labels", "plans", "analyze"},
     "scipy": {"analyze.stratified"},
     "re2": {"labels.patterns", "convert.scrub"},
     "yaml": {"convert.promptfoo"},
