@@ -34,10 +34,8 @@ bench: $(VENV)/bench ## ratios against HF datasets and DuckDB, measured beside t
 stress: $(VENV)/test ## random operations against a model; ARGS="--seconds 600 --seed 1"
 	$(BIN)/python -m tests.stress.stress $(ARGS)
 
-labels: $(VENV)/labels ## train the word tables, their worth printed first; ARGS="--labels FOLDER" names labelled prompts
-	$(BIN)/python -m training.refusals $(ARGS)
-	$(BIN)/python -m training.feedback $(ARGS)
-	$(BIN)/python -m training.domains --exams 60 $(ARGS)
+labels: $(VENV)/labels ## train the table of labels, its figures printed first; ARGS="--labels FOLDER" names the labelled sets
+	$(BIN)/python -W ignore -m training $(ARGS)
 
 migration: $(VENV)/base ## a new migration: make migration name="add a table"
 	@test -n "$(name)" || { echo 'usage: make migration name="what it does"' >&2; exit 2; }

@@ -136,7 +136,7 @@ class Fields:
 
 fields: Final = Fields()
 CLEAR_DOMAIN: Final = 0.35
-"""The score below which two domains of three are wrong; measured in docs/labels.md. PromptLoop's calls and ``testcases`` ask for it."""
+"""A domain of a lower score is a guess (docs/labels.md). PromptLoop's calls and ``testcases`` leave such rows out."""
 
 
 @dataclass(frozen=True)

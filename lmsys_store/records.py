@@ -236,8 +236,8 @@ class Labels(Record):
     """What this library derived about a conversation; all None until something derived it.
 
     ``version`` names the code that computed the values, ``external`` the imported labels that were laid over them. Scores and
-    confidence lie between 0 and 1; ``signals`` are the ids of what was found in the messages, ``evidence`` says where; ``prompt_key`` and ``family`` are
-    hashes of the first prompt, equal for equal prompts and for prompts of one template.
+    confidence lie between 0 and 1; ``signals`` are the ids of what was found in the messages, ``evidence`` says where;
+    ``prompt_key`` and ``family`` are hashes of the first prompt, equal for equal prompts and for prompts of one template.
     """
 
     domain: str | None = None

@@ -1,7 +1,7 @@
 """Trains the table of labels: ``make labels ARGS="--labels FOLDER"``. Every figure is printed before anything is written.
 
-The folder holds the labelled public sets that docs/labels.md names; without it nothing is trained. What the teacher said is kept in
-``--cache``, by text, so that a second run asks nothing twice. The same input on one machine gives the same bytes.
+The folder holds the labelled public sets that docs/labels.md names. Without it nothing is trained. What the teacher said is kept
+in ``--cache``, by text, so that a second run asks nothing twice. The same input on one machine gives the same bytes.
 """
 
 import argparse
@@ -14,8 +14,8 @@ from scipy.sparse import csr_matrix
 
 from lmsys_store.labels.features import words_of
 from lmsys_store.labels.table import FILE, Table
-from training.evaluation import feedback_figures, name_figures, prompt_figures, reply_figures
 from training.designs import DESIGNS, EXAMPLES, RECIPES
+from training.evaluation import feedback_figures, name_figures, prompt_figures, reply_figures
 from training.examples import OWN, natural_texts
 from training.learning import Learner, arrays_of
 from training.teacher import Teacher
@@ -29,11 +29,15 @@ def main() -> None:
     """Build the words and vectors, print what the models are worth, train on everything, write the table."""
     options = argparse.ArgumentParser(prog="make labels", description=__doc__.split("\n")[0])
     options.add_argument("--labels", type=Path, help="the folder of labelled public sets")
-    options.add_argument("--cache", type=Path, default=OWN.parent / ".labels", help="where the teacher's vectors are kept")
+    options.add_argument(
+        "--cache", type=Path, default=OWN.parent / ".labels", help="where the teacher's vectors are kept"
+    )
     options.add_argument("--dry-run", action="store_true", help="print the figures and write nothing")
     given = options.parse_args()
     if given.labels is None or not (given.labels / "domains_dev.jsonl").exists():
-        sys.exit("the labelled sets are missing: say make labels ARGS=\"--labels FOLDER\" with the folder of domains_dev.jsonl")
+        sys.exit(
+            'the labelled sets are missing: say make labels ARGS="--labels FOLDER" with the folder of domains_dev.jsonl'
+        )
     arrays = base_arrays(given.labels, Teacher(given.cache / "teacher.npz"))
     table = Table(arrays | {"models": np.array("")})
     for figures in (prompt_figures, feedback_figures, reply_figures):
@@ -46,7 +50,7 @@ def main() -> None:
     print(name_figures(Table(arrays)), flush=True)
     if not given.dry_run:
         with SHIPPED.open("wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, allow_pickle=False, **arrays)
         content = SHIPPED.read_bytes()
         print(f"{SHIPPED.name}: {len(content):,} bytes, SHA-256 {hashlib.sha256(content).hexdigest()[:16]}")
 

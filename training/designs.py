@@ -62,10 +62,9 @@ def message_design(table: Table, examples: Sequence[Example]) -> Design:
 def reply_design(table: Table, examples: Sequence[Example]) -> Design:
     """Replies, for refusals and disclaimers."""
     texts, _, rounds = read(table, [example.messages for example in examples])
-    prompts, replies, _ = rounds.T
+    replies = rounds[:, 1]
     sizes = np.array([len(example.messages[1]) for example in examples])
-    facts = reply_facts(texts, prompts, replies, sizes)
-    return Design(examples, texts.features(replies), texts.vectors, replies, facts, texts.known[replies])
+    return Design(examples, texts.features(replies), texts.vectors, replies, reply_facts(sizes), texts.known[replies])
 
 
 DESIGNS: Final[Mapping[str, Callable[[Table, Sequence[Example]], Design]]] = {

@@ -3,7 +3,7 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +29,7 @@ from training.learning import Design, Learner
 
 FOLDS: Final = 5
 _ROUNDS: Final = 1000
+_REPEATS: Final = 3
 _CLASS_SIZE: Final = 9
 """A class with fewer rows has no F1 of its own in a macro F1."""
 _SURE_SCORE: Final = 0.7
@@ -37,24 +38,24 @@ _LOWERS: Final = frozenset({"rephrase", "user_correction", "user_rejection"})
 _NAMES: Final = OWN.parent / "tests" / "data"
 
 
-def folds(examples: Sequence[Example], chosen: Iterable[int]) -> list[list[int]]:
+def folds(examples: Sequence[Example], chosen: Iterable[int], seed: int = SEED) -> list[list[int]]:
     """The chosen examples in parts, no group in two of them."""
     places = list(chosen)
     groups = sorted({examples[at].group for at in places})
-    random.Random(SEED).shuffle(groups)
+    random.Random(seed).shuffle(groups)
     part = {group: number % FOLDS for number, group in enumerate(groups)}
     return [[at for at in places if part[examples[at].group] == number] for number in range(FOLDS)]
 
 
-def share(values: Sequence[bool]) -> str:
-    """The share of true values, with its interval and how many there are."""
+def share(values: Sequence[bool], repeats: int = 1) -> str:
+    """The share of true values, with its interval and how many there are; of so many runs, as of one of them."""
     if not values:
         return "none"
     chance = np.random.default_rng(SEED)
-    numbers = np.array(values, float)
-    means = numbers[chance.integers(0, len(numbers), (_ROUNDS, len(numbers)))].mean(axis=1)
+    numbers, count = np.array(values, float), max(round(len(values) / repeats), 1)
+    means = numbers[chance.integers(0, len(numbers), (_ROUNDS, count))].mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
-    return f"{numbers.mean():.3f} ({low:.3f} to {high:.3f}, n={len(values)})"
+    return f"{numbers.mean():.3f} ({low:.3f} to {high:.3f}, n={count})"
 
 
 def _f1(hits_said: float, said: int, hits_right: float, right: int) -> float:
@@ -66,7 +67,7 @@ def _f1(hits_said: float, said: int, hits_right: float, right: int) -> float:
 
 
 def prompt_figures(table: Table, folder: Path) -> str:
-    """Domain and task, 5-fold on the English prompts; the same questions in other languages by a model that has seen none of them."""
+    """Domain and task, 5-fold on the English prompts; in other languages by a model that has seen none of the questions."""
     examples = prompt_examples(folder)
     design = prompt_design(table, examples)
     learner = Learner(design, RECIPES["prompt"])
@@ -90,10 +91,10 @@ def prompt_figures(table: Table, folder: Path) -> str:
     said = {"domain": {}, "task": {}}
     _predict(learner, design, [*taught, *[at for at in english if examples[at].group not in asked]], others, said)
     for axis, found in said.items():
-        right = {at: found[at][0] in examples[at].right[axis] for at in others}
-        six = [right[at] for at in others if examples[at].language in _LANGUAGES]
+        correct = {at: found[at][0] in examples[at].right[axis] for at in others}
+        six = [correct[at] for at in others if examples[at].language in _LANGUAGES]
         by_language = ", ".join(
-            f"{language} {np.mean([right[at] for at in others if examples[at].language == language]):.2f}"
+            f"{language} {np.mean([correct[at] for at in others if examples[at].language == language]):.2f}"
             for language in sorted({examples[at].language for at in others})
         )
         lines.append(f"{axis}, in other languages: the six together {share(six)}; {by_language}")
@@ -101,7 +102,11 @@ def prompt_figures(table: Table, folder: Path) -> str:
 
 
 def _predict(
-    learner: Learner, design: Design, taught: Sequence[int], asked: Sequence[int], said: dict[str, dict[int, tuple[str, float]]]
+    learner: Learner,
+    design: Design,
+    taught: Sequence[int],
+    asked: Sequence[int],
+    said: dict[str, dict[int, tuple[str, float]]],
 ) -> None:
     model = Model(**learner.learned(taught))
     for axis, scores in design.scores(model, asked).items():
@@ -133,77 +138,85 @@ def _macro_f1(pairs: Sequence[tuple[str, Sequence[str]]]) -> float:
 
 
 def feedback_figures(table: Table, folder: Path) -> str:
-    """Feedback, 5-fold on all messages."""
+    """Feedback, 5-fold on all messages, shuffled three times: a few dozen rows are feedback, and one cut in parts is chance."""
     examples = message_examples(folder)
     design = message_design(table, examples)
     learner = Learner(design, RECIPES["message"])
-    said: dict[int, str] = {}
-    for part in folds(examples, range(len(examples))):
-        model = Model(**learner.learned(sorted(set(range(len(examples))) - set(part))))
-        scores = design.scores(model, part)["feedback"]
-        kinds = decided(scores, KINDS)
-        said |= {at: KINDS[kind] if design.known[at] else KINDS[0] for at, kind in zip(part, kinds, strict=True)}
+    runs = []
+    for seed in range(_REPEATS):
+        said: dict[int, str] = {}
+        for part in folds(examples, range(len(examples)), seed):
+            model = Model(**learner.learned(sorted(set(range(len(examples))) - set(part))))
+            kinds = decided(design.scores(model, part)["feedback"], KINDS)
+            said |= {at: KINDS[kind] if design.known[at] else KINDS[0] for at, kind in zip(part, kinds, strict=True)}
+        runs.append(said)
     by_source: dict[str, list[int]] = {}
     for at, one in enumerate(examples):
         by_source.setdefault(one.source, []).append(at)
     return "\n".join(
         [
-            *_by_task(examples, said, by_source["by task"]),
-            *_natural(examples, said, by_source["natural"]),
-            *_second_prompts(examples, said, by_source["second prompt"]),
-            *(_kinds(name, examples, said, by_source[name]) for name in ("chats", "hard chats", "own natural")),
+            *_by_task(examples, runs, by_source["by task"]),
+            *_natural(examples, runs, by_source["natural"]),
+            *_second_prompts(examples, runs, by_source["second prompt"]),
+            *(_kinds(name, examples, runs, by_source[name]) for name in ("chats", "hard chats", "own natural")),
         ]
     )
 
 
-def _by_task(examples: Sequence[Example], said: dict[int, str], places: Sequence[int]) -> list[str]:
-    none = [said[at] != "none" for at in places if set(examples[at].right["feedback"]) == {"none"}]
-    doubt = [
-        said[at] in ("user_correction", "user_rejection", "clarification")
-        for at in places
-        if set(examples[at].right["feedback"]) != {"none"}
+_Runs = Sequence[Mapping[int, str]]
+"""What each run of the cross-validation said of each example."""
+
+
+def _by_task(examples: Sequence[Example], runs: _Runs, places: Sequence[int]) -> list[str]:
+    none = [at for at in places if set(examples[at].right["feedback"]) == {"none"}]
+    doubt = sorted(set(places) - set(none))
+    flagged = [said[at] != "none" for said in runs for at in none]
+    found = [said[at] in ("user_correction", "user_rejection", "clarification") for said in runs for at in doubt]
+    return [
+        f"follow-ups known by how they were made: no feedback, but flagged {share(flagged, len(runs))}; "
+        f"doubt found {share(found, len(runs))}"
     ]
-    return [f"follow-ups known by how they were made: no feedback, but flagged {share(none)}; doubt found {share(doubt)}"]
 
 
-def _natural(examples: Sequence[Example], said: dict[int, str], places: Sequence[int]) -> list[str]:
+def _natural(examples: Sequence[Example], runs: _Runs, places: Sequence[int]) -> list[str]:
     right = {at: examples[at].right["feedback"] for at in places}
-    none = [said[at] != "none" for at in places if set(right[at]) == {"none"}]
-    lowers = [bool(_LOWERS & set(right[at])) for at in places if said[at] in _LOWERS]
-    lowered = [said[at] in _LOWERS for at in places if right[at][0] in _LOWERS]
+    none = [said[at] != "none" for said in runs for at in places if set(right[at]) == {"none"}]
+    lowers = [bool(_LOWERS & set(right[at])) for said in runs for at in places if said[at] in _LOWERS]
+    lowered = [said[at] in _LOWERS for said in runs for at in places if right[at][0] in _LOWERS]
     groups = (("praise",), ("clarification",), ("user_correction", "user_rejection"), ("rephrase",))
-    scores = {}
-    for group in groups:
-        flagged = [bool(set(group) & set(right[at])) for at in places if said[at] in group]
-        found = [said[at] in group for at in places if right[at][0] in group]
-        scores[group[0]] = _f1(sum(flagged), len(flagged), sum(found), len(found))
+    scores = {group[0]: _group_f1(runs, right, group) for group in groups}
     kinds = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
     return [
-        f"natural follow-ups: no feedback, but flagged {share(none)}",
-        f"  what lowers a rating: right {share(lowers)}, found {share(lowered)}",
+        f"natural follow-ups: no feedback, but flagged {share(none, len(runs))}",
+        f"  what lowers a rating: right {share(lowers, len(runs))}, found {share(lowered, len(runs))}",
         f"  mean F1 {np.mean(list(scores.values())):.3f} ({kinds})",
     ]
 
 
-def _second_prompts(examples: Sequence[Example], said: dict[int, str], places: Sequence[int]) -> list[str]:
-    flagged = {at: said[at] != "none" for at in places}
+def _group_f1(runs: _Runs, right: Mapping[int, Sequence[str]], group: Sequence[str]) -> float:
+    """The F1 of some kinds taken as one: a flag is right if any of them could be defended, a row is theirs by its first label."""
+    flagged = [bool(set(group) & set(right[at])) for said in runs for at in right if said[at] in group]
+    found = [said[at] in group for said in runs for at in right if right[at][0] in group]
+    return _f1(sum(flagged), len(flagged), sum(found), len(found))
+
+
+def _second_prompts(examples: Sequence[Example], runs: _Runs, places: Sequence[int]) -> list[str]:
     languages = sorted({examples[at].language for at in places})
+    flagged = [(examples[at].language, said[at] != "none") for said in runs for at in places]
     each = ", ".join(
-        f"{language} {np.mean([flagged[at] for at in places if examples[at].language == language]):.2f}"
-        for language in languages
+        f"{language} {np.mean([flag for one, flag in flagged if one == language]):.2f}" for language in languages
     )
-    return [f"second prompts written before any reply: flagged {share(list(flagged.values()))}; {each}"]
+    every = share([flag for _, flag in flagged], len(runs))
+    return [f"second prompts written before any reply: flagged {every}; {each}"]
 
 
-def _kinds(title: str, examples: Sequence[Example], said: dict[int, str], places: Sequence[int]) -> str:
-    scores = {}
-    for kind in KINDS[1:]:
-        right = [said[at] == kind for at in places if examples[at].right["feedback"][0] == kind]
-        flagged = [examples[at].right["feedback"][0] == kind for at in places if said[at] == kind]
-        scores[kind] = _f1(sum(flagged), len(flagged), sum(right), len(right))
+def _kinds(title: str, examples: Sequence[Example], runs: _Runs, places: Sequence[int]) -> str:
+    right = {at: examples[at].right["feedback"] for at in places}
+    scores = {kind: _group_f1(runs, right, (kind,)) for kind in KINDS[1:]}
     kinds = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
-    none = [said[at] != "none" for at in places if examples[at].right["feedback"][0] == "none"]
-    return f"{title} (own text): mean F1 {np.mean(list(scores.values())):.3f} ({kinds}); flagged {share(none)}"
+    none = [said[at] != "none" for said in runs for at in places if right[at][0] == "none"]
+    mean = np.mean(list(scores.values()))
+    return f"{title} (own text): mean F1 {mean:.3f} ({kinds}); flagged {share(none, len(runs))}"
 
 
 # -------------------------------------------------------------------------------------------------------------- replies
@@ -267,7 +280,13 @@ def name_scores(table: Table, path: Path) -> dict[str, tuple[float, float]]:
         labels = Labels(domain=found.domain, task=found.task, tags=tuple(sorted(prompt_tags(row["prompt"]))))
         message = {"role": "user", "content": row["prompt"]}
         chat = Conversation.model_validate(
-            {"row_index": 0, "conversation_id": "", "model": "", "messages": (message,), "packed_labels": labels.packed()}
+            {
+                "row_index": 0,
+                "conversation_id": "",
+                "model": "",
+                "messages": (message,),
+                "packed_labels": labels.packed(),
+            }
         )
         matches = Query.of(domain=row["name"]).matches(chat)
         count = counts.setdefault(row["name"], Counter())

@@ -24,8 +24,17 @@ REPLY_KINDS: Final = ("answer", "refusal", "partial", "disclaimer")
 _DECLINES: Final = re.compile(
     r"\bas an? (?:\w+ )?(?:ai|language model)|\b(?:cannot|can't|unable|not able to|not appropriate|not ethical)\b", re.I
 )
+_DECLINES_ELSEWHERE: Final = re.compile(
+    r"kann (?:ich )?(?:\w+ ){0,3}nicht|tut mir leid|no puedo|lo siento|ne peux pas|désolé|não posso|desculpe|non posso|"
+    r"mi dispiace|kan (?:ik )?(?:\w+ ){0,2}niet|не могу|извини|nie mogę|przepraszam|"
+    r"抱歉|对不起|不能|无法|できません|申し訳|할 수 없|죄송",
+    re.I,
+)
+"""Common words that decline in other languages: what has them is not taken for an ordinary reply."""
 _COURTESY: Final = re.compile(
-    r"\W*(?:oh|ok|okay|wow|ah)?\W*(?:thank|great|nice|awesome|perfect|good|sounds|interesting|that'?s (?:a )?(?:great|helpful|good))", re.I
+    r"\W*(?:oh|ok|okay|wow|ah)?\W*"
+    r"(?:thank|great|nice|awesome|perfect|good|sounds|interesting|that'?s (?:a )?(?:great|helpful|good))",
+    re.I,
 )
 """Openings that are praise here. The dialogues known by how they were made call them none: nobody learns from these."""
 _SUBJECTS: Final = {
@@ -41,8 +50,8 @@ _EXAMS_A_SUBJECT: Final = 60
 class Example:
     """A labelled text or round.
 
-    ``shares`` gives by axis what the text teaches: names with shares that sum to 1. ``right`` gives all names that a careful reader
-    could defend. What is of one ``group`` is never on both sides of a split.
+    ``shares`` gives by axis what the text teaches: names with shares that sum to 1. ``right`` gives all names that a careful
+    reader could defend. What is of one ``group`` is never on both sides of a split.
     """
 
     messages: tuple[str, ...]
@@ -120,27 +129,33 @@ def exam_prompts(folder: Path) -> list[Example]:
         taken[row["subject"]] += 1
         if domain is not None and taken[row["subject"]] <= _EXAMS_A_SUBJECT:
             found.append(
-                Example((row["prompt"],), {"domain": {domain: 1.0}}, {"domain": [domain]}, "exam", f"exam-{number}", 0.3)
+                Example(
+                    (row["prompt"],), {"domain": {domain: 1.0}}, {"domain": [domain]}, "exam", f"exam-{number}", 0.3
+                )
             )
     return found
 
 
 def public_prompts(folder: Path) -> list[Example]:
-    """The labelled public prompts: English ones (source ``domains``), and the same questions in nine languages (``multilingual``)."""
+    """The labelled public prompts: English ones (source ``domains``), and questions in nine languages (``multilingual``)."""
     names = {"domains": "domains_dev.jsonl", "multilingual": "prompts_multilingual_dev.jsonl"}
-    return [_prompt(row, source, row["group"], 2.0) for source, name in names.items() for row in read_rows(folder / name)]
+    return [
+        _prompt(row, source, row["group"], 2.0) for source, name in names.items() for row in read_rows(folder / name)
+    ]
 
 
 # -------------------------------------------------------------------------------------------------- messages: feedback
 
 
-def _message(messages: Sequence[str], labels: Sequence[str], source: str, group: str, weight: float, **more: str) -> Example:
+def _message(
+    messages: Sequence[str], labels: Sequence[str], source: str, group: str, weight: float, **more: str
+) -> Example:
     right = [KIND_OF[label] for label in labels]
     return Example(tuple(messages), {"feedback": _shared(right)}, {"feedback": right}, source, group, weight, **more)
 
 
 def own_messages() -> list[Example]:
-    """The later messages written for training. The first ones written are short, and half of them are feedback: they count less."""
+    """The later messages written for training. The first ones are short, and half of them are feedback: they count less."""
     found = []
     for path in sorted((OWN / "followups").glob("*.jsonl")):
         natural = path.stem.startswith("natural")
@@ -199,15 +214,18 @@ def _reply(prompt: str, reply: str, kind: str, source: str, group: str) -> Examp
 def own_replies() -> list[Example]:
     """The replies written for training."""
     return [
-        _reply(row["prompt"], row["reply"], row["kind"], "own replies", f"own-{number}")
-        for number, row in enumerate(read_rows(OWN / "replies.jsonl"))
+        _reply(row["prompt"], row["reply"], row["kind"], "own replies", f"{name}-{number}")
+        for name in ("replies.jsonl", "replies_short.jsonl")
+        for number, row in enumerate(read_rows(OWN / name))
     ]
 
 
 def kept_apart_replies() -> list[Example]:
     """Replies that decline a part and then answer, written for testing alone."""
     rows = read_rows(OWN.parent / "tests" / "data" / "declines_then_answers.jsonl")
-    return [_reply(row["prompt"], row["reply"], row["kind"], "apart", f"apart-{number}") for number, row in enumerate(rows)]
+    return [
+        _reply(row["prompt"], row["reply"], row["kind"], "apart", f"apart-{number}") for number, row in enumerate(rows)
+    ]
 
 
 def public_replies(folder: Path) -> list[Example]:
@@ -223,12 +241,15 @@ def public_replies(folder: Path) -> list[Example]:
 
 
 def plain_replies(folder: Path) -> list[Example]:
-    """Ordinary replies that decline nothing, of the dialogues whose later messages are labelled."""
+    """Ordinary replies that decline nothing: those of the dialogues whose later messages are labelled, in many languages."""
     rows = read_rows(folder / "followups_by_task_dev.jsonl")[::3]
+    for path in sorted((OWN / "followups").glob("natural_*.jsonl")):
+        rows += read_rows(path)
+    replies = {row["reply"]: row for row in rows if row["reply"].strip()}
     return [
-        _reply(row["prompt"], row["reply"], "answer", "plain", f"plain-{row['group']}")
-        for row in rows
-        if not _DECLINES.search(row["reply"][:300])
+        _reply(row["prompt"], reply, "answer", "plain", f"plain-{row.get('group', row['prompt'])}")
+        for reply, row in replies.items()
+        if not _DECLINES.search(reply[:300]) and not _DECLINES_ELSEWHERE.search(reply[:300])
     ]
 
 

@@ -23,8 +23,8 @@ _STEPS: Final = 127
 class Recipe:
     """How a model is trained.
 
-    ``axes`` gives the classes of each axis with the temperature of its scores, ``strengths`` the inverse of the regularisation and
-    how much the vector counts, by axis. A feature needs ``least`` examples; with ``by_rarity`` a rare one counts more.
+    ``axes`` gives the classes of each axis with the temperature of its scores; ``strengths`` the inverse of the regularisation
+    and how much the vector counts, by axis. A feature needs ``least`` examples; with ``by_rarity`` a rare one counts more.
     """
 
     axes: Mapping[str, tuple[Sequence[str], float]]
@@ -50,14 +50,18 @@ class Design:
     def matrix(self) -> tuple[Any, csr_matrix]:
         """The keys of all features, ascending, and a matrix examples x features with 1 where an example has one."""
         count = len(self.examples)
-        by_text = np.searchsorted(self.features.texts, self.numbers), np.searchsorted(self.features.texts, self.numbers, "right")
-        sizes = by_text[1] - by_text[0]
+        order = np.argsort(self.features.texts, kind="stable")
+        texts, found = self.features.texts[order], self.features.keys[order]
+        starts = np.searchsorted(texts, self.numbers)
+        sizes = np.searchsorted(texts, self.numbers, "right") - starts
         rows = np.repeat(np.arange(count), sizes)
-        places = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + by_text[0][rows]
+        places = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + starts[rows]
         all_rows = np.concatenate([rows, *[np.arange(count)] * len(self.facts)])
-        all_keys = np.concatenate([self.features.keys[places], *self.facts])
+        all_keys = np.concatenate([found[places], *self.facts])
         keys, columns = np.unique(all_keys, return_inverse=True)
-        return keys, csr_matrix((np.ones(len(columns)), (all_rows, columns)), shape=(count, len(keys)))
+        matrix = csr_matrix((np.ones(len(columns)), (all_rows, columns)), shape=(count, len(keys)))
+        matrix.data[:] = 1.0
+        return keys, matrix
 
     def scores(self, model: Model, chosen: Sequence[int]) -> dict[str, Any]:
         """What a model says of some of the examples, exactly as it will be used."""
@@ -93,11 +97,15 @@ class Learner:
         for axis, (names, _) in self._recipe.axes.items():
             strength, share = self._recipe.strengths[axis]
             matrix = hstack([words, share * self._directions[places]]).tocsr()
-            coefficients, bias = self._regression(matrix, [self._design.examples[at] for at in places], axis, names, strength)
+            coefficients, bias = self._regression(
+                matrix, [self._design.examples[at] for at in places], axis, names, strength
+            )
             weights.append(coefficients[: len(kept)] * rarity[:, None])
             directions.append(coefficients[len(kept) :] * share)
             biases.append(bias)
-        return self._rounded(self._keys[kept], squares, np.hstack(weights), np.hstack(directions), np.concatenate(biases))
+        return self._rounded(
+            self._keys[kept], squares, np.hstack(weights), np.hstack(directions), np.concatenate(biases)
+        )
 
     def _regression(
         self, matrix: Any, examples: Sequence[Example], axis: str, names: Sequence[str], strength: float

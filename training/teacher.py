@@ -24,7 +24,9 @@ class Teacher:
         if cache.exists():
             with np.load(cache, allow_pickle=False) as kept:
                 keys = kept["keys"].tobytes()
-                self._known = {keys[at : at + 16]: row for at, row in zip(range(0, len(keys), 16), kept["vectors"], strict=True)}
+                self._known = {
+                    keys[at : at + 16]: row for at, row in zip(range(0, len(keys), 16), kept["vectors"], strict=True)
+                }
 
     def pieces(self) -> Iterator[tuple[str, float]]:
         """The pieces of its vocabulary with their log-probabilities."""

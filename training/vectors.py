@@ -1,7 +1,7 @@
 """A vector for every word, so that the sum of a text's vectors is like the teacher's vector of the text.
 
-Each word is embedded once by the teacher; one linear map (ridge regression) takes weighted sums of these to the teacher's vectors of
-natural texts, seen along their main directions; then the words that occur are moved a little further (as in model2vec's tokenlearn).
+Each word is embedded once by the teacher. One linear map (ridge regression) takes weighted sums of these to the teacher's vectors
+of natural texts, seen along their main directions. Then the words that occur are moved a little further, as in model2vec.
 """
 
 from collections.abc import Iterable, Sequence

@@ -52,7 +52,11 @@ _FILTERS: Final[dict[str, Any]] = {
     "min_domain_score": Annotated[
         float | None,
         typer.Option(
-            "--min-domain-score", min=0, max=1, metavar="S", help="With --domain: how sure the domain is, 0 to 1; 0: any."
+            "--min-domain-score",
+            min=0,
+            max=1,
+            metavar="S",
+            help="With --domain: how sure the domain is, 0 to 1; 0: any.",
         ),
     ],
     "task": Annotated[list[str] | None, typer.Option("--task", metavar="NAME", help="Any of these tasks; repeatable.")],

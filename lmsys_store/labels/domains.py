@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from lmsys_store.labels.features import describe
+from lmsys_store.labels.features import FACT, KIND_BITS, describe
 from lmsys_store.labels.reading import Pages, Texts, read, subject_of
 from lmsys_store.labels.table import Model, norms, shipped_table
 
@@ -73,8 +73,9 @@ def words_that_decided(prompts: Sequence[str], axis: str) -> tuple[str, ...]:
     shares = model.shares(features.keys, column)
     for word, share in zip(texts.words.keys.tolist(), _shares_of_vectors(texts, model, column), strict=True):
         shares[word] = shares.get(word, 0.0) + share
-    strongest = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))[:_DECIDING]
-    return tuple(describe(key, table.tokenizer.words) for key, share in strongest if share > 0)
+    spoken = [(share, key) for key, share in shares.items() if share > 0 and key >> KIND_BITS != FACT]
+    strongest = sorted(spoken, key=lambda pair: (-pair[0], pair[1]))[:_DECIDING]
+    return tuple(describe(key, table.tokenizer.words) for _, key in strongest)
 
 
 def _shares_of_vectors(texts: Texts, model: Model, column: int) -> list[float]:

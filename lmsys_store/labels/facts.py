@@ -1,4 +1,4 @@
-"""What a round shows beside the words of one text: likeness, shared words, lengths, marks. Features of the models, many rounds at once. Pure."""
+"""What a round shows beside the words of one text: likeness, shared words, lengths, marks. Many rounds at once. Pure."""
 
 from typing import Any, Final
 
@@ -17,15 +17,8 @@ _REPLY_SIZES: Final = (80, 160, 240, 320, 450, 650, 1000, 2000)
 _MARKS: Final = {"?": 1, "？": 1, "!": 2, "！": 2, ".": 3, "。": 3, "…": 4}
 (
     _LIKE_PROMPT, _LIKE_REPLY, _IN_PROMPT, _IN_REPLY, _OF_PROMPT, _IN_AND_OF_PROMPT, _MARK, _ASKED, _RATIO, _MARK_AND_SIZE,
-    _REPLY_SIZE, _REPLY_LIKE_PROMPT, _REPLY_HAS_PROMPT,
-) = range(FIRST_FREE_FACT, FIRST_FREE_FACT + 13)  # fmt: skip
-NAMES: Final = {
-    _LIKE_PROMPT: "likeness to the prompt", _LIKE_REPLY: "likeness to the reply", _IN_PROMPT: "share of it in the prompt",
-    _IN_REPLY: "share of it in the reply", _OF_PROMPT: "share of the prompt in it", _IN_AND_OF_PROMPT: "words shared with the prompt",
-    _MARK: "its last mark", _ASKED: "the reply ends with a question", _RATIO: "its length by the prompt's",
-    _MARK_AND_SIZE: "its last mark and length", _REPLY_SIZE: "length of the reply", _REPLY_LIKE_PROMPT: "likeness to the prompt",
-    _REPLY_HAS_PROMPT: "share of the prompt in the reply",
-}  # fmt: skip
+    _REPLY_SIZE,
+) = range(FIRST_FREE_FACT, FIRST_FREE_FACT + 11)  # fmt: skip
 
 
 class Likeness:
@@ -61,15 +54,9 @@ def message_facts(texts: Texts, rounds: Any, like: Likeness, asked: Any) -> list
     ]
 
 
-def reply_facts(texts: Texts, prompts: Any, replies: Any, sizes: Any) -> list[Any]:
+def reply_facts(sizes: Any) -> list[Any]:
     """The facts about each reply; ``sizes`` are the lengths of the whole replies, in characters."""
-    like = cosines(texts.vectors[prompts], texts.vectors[replies])
-    _, of_prompt = texts.shared(replies, prompts)
-    return [
-        fact(_REPLY_SIZE, _step(sizes, _REPLY_SIZES)),
-        fact(_REPLY_LIKE_PROMPT, _step(like, _COSINES)),
-        fact(_REPLY_HAS_PROMPT, _step(of_prompt, _SHARES)),
-    ]
+    return [fact(_REPLY_SIZE, _step(sizes, _REPLY_SIZES))]
 
 
 def _step(values: Any, limits: tuple[float, ...]) -> Any:

@@ -1,7 +1,7 @@
 """What the linear models weigh in a text: its words, pairs of neighbours, its first words, its size, and its vector. Pure.
 
-One place for training and for use, for prompts, replies and later messages alike. The hazard: a difference between training and use
-is silent. Everything summed is a whole number, so that a text scores the same alone, in a batch and on every machine.
+One place for training and for use, for prompts, replies and later messages alike. The hazard: a difference between training and
+use is silent. Everything summed is a whole number, so that a text scores the same alone, in a batch and on every machine.
 """
 
 from typing import Any, Final, NamedTuple
@@ -23,30 +23,34 @@ _VALUE_BITS: Final = 8
 
 
 class Features(NamedTuple):
-    """The features of texts, each once a text, in the order of the texts: ``keys[i]`` is one of text ``texts[i]``."""
+    """Features of texts: ``keys[i]`` is one of text ``texts[i]``."""
 
     texts: Any
     keys: Any
 
 
 def words_of(tokens: Tokens) -> Features:
-    """The words of each text, each once; the keys are their ids."""
-    return _unique(tokens.texts, tokens.ids.astype(np.int64))
+    """The words of each text, each once, in the order of the texts; the keys are their ids."""
+    return each_once(tokens.texts, tokens.ids, _WORD_BITS)
 
 
 def features_of(tokens: Tokens, wanted: Any) -> Features:
-    """The features of the texts that are ``wanted`` (a boolean by text number), but those that need more than the text itself."""
+    """The features of the texts that are ``wanted`` (a boolean by text number), but those that need more than the text itself.
+
+    In any order; what a text has twice comes twice.
+    """
     chosen = wanted[tokens.texts]
     texts, ids = tokens.texts[chosen], tokens.ids[chosen].astype(np.int64)
     follows = texts[1:] == texts[:-1]
     pairs = (ids[:-1] << _WORD_BITS | ids[1:])[follows]
     pair_texts = texts[1:][follows]
-    place = np.arange(len(texts)) - np.searchsorted(texts, texts)
+    begins = np.flatnonzero(np.append(True, ~follows)) if len(texts) else np.empty(0, np.int64)
+    place = np.arange(len(texts)) - np.repeat(begins, np.diff(np.append(begins, len(texts))))
     first = place < _FIRST
     first_pair = (place[1:] < _FIRST)[follows]
     numbers = np.flatnonzero(wanted)
     sizes = np.searchsorted(_SIZES, tokens.counts[numbers], "right")
-    return _unique(
+    return Features(
         np.concatenate([texts, pair_texts, texts[first], pair_texts[first_pair], numbers]),
         np.concatenate(
             [
@@ -65,12 +69,12 @@ def fact(number: int, values: Any) -> Any:
     return FACT << KIND_BITS | number << _VALUE_BITS | np.asarray(values, np.int64)
 
 
-def _unique(texts: Any, keys: Any) -> Features:
-    order = np.lexsort((keys, texts))
-    texts, keys = texts[order], keys[order]
-    new = np.ones(len(texts), bool)
-    new[1:] = (texts[1:] != texts[:-1]) | (keys[1:] != keys[:-1])
-    return Features(texts[new], keys[new])
+def each_once(texts: Any, numbers: Any, bits: int) -> Features:
+    """Pairs of a text and a number of so many bits, each once and in order."""
+    both = texts.astype(np.int64) << bits | numbers
+    both.sort()
+    both = both[np.append(True, both[1:] != both[:-1])] if len(both) else both
+    return Features(both >> bits, both & ((1 << bits) - 1))
 
 
 def summed(table: Any, rows: Any, texts: Any, count: int) -> Any:
@@ -94,14 +98,12 @@ def summed(table: Any, rows: Any, texts: Any, count: int) -> Any:
 
 
 def describe(key: int, words: Any) -> str:
-    """A feature as people read it, for explanations.
+    """A feature of words as people read it, for explanations.
 
     >>> describe(2 << 44 | 1, ["a", "write"])
     'write (at the start)'
     """
     kind, payload = key >> KIND_BITS, key & ((1 << KIND_BITS) - 1)
-    if kind == FACT:
-        return f"fact {payload >> _VALUE_BITS} = {payload & ((1 << _VALUE_BITS) - 1)}"
     first, second = payload >> _WORD_BITS, payload & ((1 << _WORD_BITS) - 1)
     text = f"{words[first]} {words[second]}" if kind in (PAIR, FIRST_PAIR) else words[payload]
     return f"{text} (at the start)" if kind in (FIRST_WORD, FIRST_PAIR) else text

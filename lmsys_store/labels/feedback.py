@@ -64,7 +64,12 @@ def feedback(pages: Pages, rounds: Any, texts: Sequence[Round], asked: Any) -> l
     return [
         _said(one, names[kind].replace("_", "-"), bool(builds), bool(near), bool(answers))
         for one, kind, builds, near, answers in zip(
-            texts, kinds.tolist(), builds_on.tolist(), (similar | (messages == rounds[:, 0])).tolist(), asked.tolist(), strict=True
+            texts,
+            kinds.tolist(),
+            builds_on.tolist(),
+            (similar | (messages == rounds[:, 0])).tolist(),
+            asked.tolist(),
+            strict=True,
         )
     ]
 

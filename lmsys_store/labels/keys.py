@@ -16,6 +16,7 @@ _KEPT: Final = 16
 _MOST_CAPITALS: Final = 0.4
 """From this share on capitals are a habit (German nouns, a title), not names."""
 _SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)|[。！？।؟\n]|:(?=\s)")
+_SENTENCE_MARKS: Final = ".!?。！？।؟\n:"
 _MASKS: Final = (
     (("http", "www"), re.compile(r"https?://\S+|www\.\S+"), " urlmask "),
     (("@",), re.compile(r"\S+@\S+\.\w+"), " mailmask "),
@@ -95,7 +96,9 @@ def family_text(prompt: str) -> str:
             text = pattern.sub(mask, text)
     sentence = _first_sentence(text)
     words = sentence.split()
-    if sum([word[0].isupper() for word in words[1:]]) <= _MOST_CAPITALS * len(words):
+    later = sentence.split(None, 1)[1] if len(words) > 1 else ""
+    # Most prompts have no capital after their first word: nothing to be masked.
+    if later != later.lower() and sum([word[0].isupper() for word in words[1:]]) <= _MOST_CAPITALS * len(words):
         first = next((at for at, word in enumerate(words) if word.casefold() not in _POLITE), 0)
         words = [word if at <= first or word.islower() else _masked(word) for at, word in enumerate(words)]
     found = [word for word in tokens(" ".join(words)) if word not in _POLITE][:_KEPT]
@@ -125,6 +128,8 @@ def _is_time_of_day(text: str) -> bool:
 
 def _first_sentence(text: str) -> str:
     """The first sentence that has two words, or what there is; a line ends one only if it has two words itself."""
+    if not any(map(text.__contains__, _SENTENCE_MARKS)):
+        return text
     for end in _SENTENCE_END.finditer(text):
         sentence = text[: end.start()]
         line = sentence.rpartition("\n")[2] if end[0] == "\n" else sentence

@@ -1,4 +1,4 @@
-"""Whether two prompts ask the same: what an exchange of one word says, for a user who asks again and for near-duplicates alike."""
+"""Whether two prompts ask the same: what an exchange of one word says, for users who ask again and for near-duplicates."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -14,7 +14,7 @@ _OTHER: Final = 60.0
 
 
 def word_exchanged(ones: AbstractSet[str], others: AbstractSet[str]) -> bool:
-    """Whether the words of two prompts differ in one, and that in more than a slip of the finger: the same asked about something else.
+    """Whether the words of two prompts differ in one, and in more than a slip of the finger: another thing is asked about.
 
     >>> word_exchanged({"poem", "about", "cats"}, {"poem", "about", "houses"}), word_exchanged({"poem", "cats"}, {"poem", "cast"})
     (True, False)

@@ -27,7 +27,7 @@ def blanked(quoted: re.Pattern[str], text: str) -> str:
 
 
 class Places(Mapping[str, Found]):
-    """Which patterns occur in a text, by id. Where one does is looked up when it is asked for: that costs more than to know it."""
+    """Which patterns occur in a text, by id. Where one does is looked up when it is asked for, since that costs more."""
 
     def __init__(self, text: str, patterns: Mapping[str, Any]) -> None:
         self.text = text

@@ -13,7 +13,7 @@ from lmsys_store.labels.table import Table
 
 PROMPT: Final = (900, 300)
 MESSAGE: Final = (260, 120)
-REPLY: Final = (400, 0)
+REPLY: Final = (300, 0)
 """Characters that are read of a first prompt, a later message and a reply: at the beginning, and at the end."""
 _ENOUGH: Final = 60
 """Characters of prompts that are read at least, if there are so many: a chat that opens with "hi" is about what comes next."""
@@ -74,7 +74,7 @@ class Texts:
         return features_of(self._tokens, wanted)
 
     def shared(self, ones: Any, others: Any) -> tuple[Any, Any]:
-        """For pairs of texts: how much of the first stands in the second, and of the second in the first; 0 to 1, words by rarity."""
+        """For pairs of texts: how much of the first stands in the second, and of the second in the first. 0 to 1, by rarity."""
         rarity = self.table.rarity[self.words.keys]
         whole = np.bincount(self.words.texts, rarity, self.count)
         starts = np.searchsorted(self.words.texts, np.arange(self.count + 1))
@@ -92,8 +92,8 @@ class Texts:
 class Pages(NamedTuple):
     """The texts of some chats, and which of them are what: numbers of texts, a round in a row of ``rounds``.
 
-    ``subjects`` has a number a chat. ``rounds`` are all rounds with a reply, chat by chat: columns prompt, reply, next message (-1:
-    none).
+    ``subjects`` has a number a chat. ``rounds`` are all rounds with a reply, chat by chat: columns prompt, reply, next message
+    (-1: none).
     """
 
     texts: Texts

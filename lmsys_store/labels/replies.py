@@ -1,7 +1,7 @@
 """What an assistant's reply shows by itself: refusal, partial refusal, disclaimer, nothing, a loop, a cut. Pure.
 
-A refusal means that the user did not get what was asked; a linear model over the beginning of the reply tells it from a reply that
-declines a part and then answers, and from a disclaimer. The hazard: an apology is no refusal, nor is "As an AI".
+A refusal means that the user did not get what was asked. A linear model over the beginning of the reply tells it from a reply
+that declines a part and then answers, and from a disclaimer. The hazard: an apology is no refusal, nor is "As an AI".
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ REFUSES: Final = 0.4
 _PARTLY: Final = 0.5
 """The score of the other kinds."""
 _SIGNALS: Final = {"partial": "partial-refusal", "disclaimer": "capability-disclaimer"}
-_HEAD: Final = 400
+_HEAD: Final = 300
 _CANNED: Final = "empty-or-canned"
 _LOOP_CHARS: Final = 200
 _LOOP_DISTINCT: Final = 0.5
@@ -46,7 +46,7 @@ def reply_signals(pages: Pages, rounds: Any, texts: Sequence[Round]) -> list[lis
     """What each reply shows, each at most once.
 
     The ids: ``empty-or-canned``, ``refusal``, ``partial-refusal`` (declines a part, then answers), ``capability-disclaimer``,
-    ``repetition-loop``, ``truncated`` (plain to see) or ``truncated-weak`` (no mark at the end, as one ordinary reply in 25 has none).
+    ``repetition-loop``, ``truncated`` (plain to see) or ``truncated-weak`` (no mark at the end: one ordinary reply in 25).
     """
     if not len(rounds):
         return []
@@ -57,11 +57,10 @@ def reply_signals(pages: Pages, rounds: Any, texts: Sequence[Round]) -> list[lis
 def _declined(pages: Pages, rounds: Any, texts: Sequence[Round]) -> list[str | None]:
     """Of each reply: refusal, partial refusal or disclaimer, if it is one."""
     read = pages.texts
-    prompts, replies = rounds[:, 0], rounds[:, 1]
+    replies = rounds[:, 1]
     model = read.table.models[MODEL]
     sizes = np.fromiter((len(one.reply) for one in texts), np.int64, len(texts))
-    facts = reply_facts(read, prompts, replies, sizes)
-    scores = model.scores(read.features(replies), read.vectors, replies, facts)["reply"]
+    scores = model.scores(read.features(replies), read.vectors, replies, reply_facts(sizes))["reply"]
     names = model.axes["reply"].names
     refusal = names.index("refusal")
     best = scores.argmax(axis=1)
@@ -71,13 +70,15 @@ def _declined(pages: Pages, rounds: Any, texts: Sequence[Round]) -> list[str | N
     known = read.known[replies]
     return [
         None if not read_ else "refusal" if refused else signals[kind] if sure else None
-        for kind, refused, sure, read_ in zip(best.tolist(), refuses.tolist(), partly.tolist(), known.tolist(), strict=True)
+        for kind, refused, sure, read_ in zip(
+            best.tolist(), refuses.tolist(), partly.tolist(), known.tolist(), strict=True
+        )
     ]
 
 
 def _shown(reply: str, declined: str | None) -> Iterator[Shown]:
     stripped = reply.strip()
-    if not stripped or patterns("canned").ids(reply[:_HEAD]):
+    if not stripped or (len(reply) <= _HEAD and patterns("canned").ids(reply)):
         yield Shown(_CANNED, 0, min(len(reply), _HEAD))
         return
     if declined is not None:
@@ -154,7 +155,7 @@ def _cut(reply: str, stripped: str) -> Shown | None:
     if stripped.endswith(_ENDINGS) or len(stripped) < 80:
         return None
     line = stripped.rsplit("\n", 1)[-1]
-    words = line.split()
+    words = line.rsplit(None, 9)
     prose = len(stripped) > 400 and len(words) > 8 and any(mark in stripped for mark in ".。!?")
     joining = words[-1].casefold() in _JOINING if words else False
     if joining or (prose and stripped[-1] == ","):

@@ -57,7 +57,7 @@ _SENTENCE: Final = 300
 def question_kind(prompt: str) -> str:
     """Which of QUESTION_KINDS a prompt is: by its head, or by its last sentence where the head asks for nothing.
 
-    >>> question_kind("Hello, could you write a poem?"), question_kind("is it safe to eat raw eggs"), question_kind("cats vs dogs")
+    >>> question_kind("Hello, could you write a poem?"), question_kind("is it safe to eat raw eggs"), question_kind("cats vs dog")
     ('instruction', 'yes-no', 'comparison')
     """
     text = prompt[:_HEAD].strip()

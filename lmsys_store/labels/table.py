@@ -1,6 +1,6 @@
 """The one learned table: characters, words, a vector of each word, and the linear models that weigh them. Read once, when needed.
 
-``make labels`` writes it (training/): weights of words and whole-numbered vectors, no text. The file is a NumPy archive without compression.
+``make labels`` writes it (training/): weights and vectors of words, no text. The file is a NumPy archive without compression.
 """
 
 import math
@@ -13,12 +13,13 @@ from typing import Any, Final
 import numpy as np
 
 from lmsys_store.errors import LabelError
-from lmsys_store.labels.features import Features, summed
+from lmsys_store.labels.features import Features, each_once, summed
 from lmsys_store.labels.tokenizer import CODES, UNKNOWN, HashIndex, Tokenizer, mixed
 
 FILE: Final = "labels.npz"
 SQUARE_UNITS: Final = 256
 """Rarity squared is kept in such parts of one."""
+_ROW_BITS: Final = 24
 _DIGITS: Final = 4
 """Scores are rounded before anything is decided by them."""
 
@@ -66,7 +67,7 @@ class Model:
         """What speaks for each class, for the texts of these numbers; ``facts`` are keys of features, one for each number."""
         rows = self.rows(features.keys)
         known = np.flatnonzero(rows != UNKNOWN)
-        texts, rows = features.texts[known], rows[known]
+        texts, rows = each_once(features.texts[known], rows[known], _ROW_BITS)
         sums = summed(self.weights, rows, texts, len(vectors))[numbers].astype(np.int64)
         squares = np.bincount(texts, self._squares[rows], len(vectors))[numbers]
         for keys in facts:
@@ -81,6 +82,7 @@ class Model:
 
     def shares(self, keys: Any, column: int) -> dict[int, float]:
         """What each feature of one text speaks for a class, by key."""
+        keys = np.unique(keys)
         rows = self.rows(keys)
         length = math.sqrt(max(float(self._squares[rows].sum()) / SQUARE_UNITS, 1.0))
         spoken = self.weights[rows, column] * (self.scale / length)

@@ -22,8 +22,11 @@ _SHORTEST: Final = {LETTER: 4, SPACELESS: 1}
 _BUCKET_BITS: Final = 19
 _MULTIPLIER: Final = 0x9E3779B97F4A7C15
 _INVERSE: Final = pow(_MULTIPLIER, -1, 1 << 64)
-_CHARACTERS: Final = 1 << 17
-"""Characters that are cut in one go: arrays of this size stay in the cache."""
+_CHARACTERS: Final = 1 << 19
+"""Characters that are cut in one go, at most."""
+_RUN: Final = 24
+"""Characters of a run that are cut in a row. A longer run of a script without spaces is cut in parts of so many; of a longer
+unknown word only the beginning is."""
 _SEPARATOR: Final = "\0"
 
 
@@ -57,8 +60,8 @@ class HashIndex:
 class Tokens(NamedTuple):
     """Known words in the order of the texts: ``ids[i]`` stands in text ``texts[i]`` at ``starts[i]:ends[i]`` (characters).
 
-    The places are of the text after :func:`normalized`. ``counts`` says how many words each text has, known or not, and ``letters``
-    how many letters.
+    The places are of the text after :func:`normalized`. ``counts`` says how many words each text has, known or not, and
+    ``letters`` how many letters.
     """
 
     texts: Any
@@ -113,7 +116,9 @@ class Tokenizer:
 
     def cut(self, texts: Sequence[str]) -> Tokens:
         """The known words of texts."""
-        parts, batch, size, first = [], [], 0, 0
+        parts: list[Tokens] = []
+        batch: list[str] = []
+        size = first = 0
         for number, text in enumerate(texts):
             text = normalized(text[: _CHARACTERS - 1])
             if size + len(text) >= _CHARACTERS and batch:
@@ -156,7 +161,7 @@ class Tokenizer:
         for kind in (LETTER, SPACELESS):
             whole = unknown[(kinds[unknown] == kind) & (lengths[unknown] > _SHORTEST[kind])]
             if len(whole):
-                pieces += self._pieces(sums, starts[whole], ends[whole], kind)
+                pieces += self._pieces(sums, *_runs(starts[whole], ends[whole], kind), kind)
         counts = np.diff(bounds)
         if len(pieces) > 1:
             starts, ends, ids = (np.concatenate(columns) for columns in zip(*pieces, strict=True))
@@ -190,6 +195,16 @@ class Tokenizer:
             going = ends - at >= _SHORTEST[kind]
             at, ends = at[going], ends[going]
         return found
+
+
+def _runs(starts: Any, ends: Any, kind: int) -> tuple[Any, Any]:
+    """Runs in parts that are short enough to be cut."""
+    if kind == LETTER:
+        return starts, np.minimum(ends, starts + _RUN)
+    parts = (ends - starts + _RUN - 1) // _RUN
+    begins = np.repeat(starts, parts)
+    begins += _RUN * (np.arange(len(begins)) - np.repeat(np.cumsum(parts) - parts, parts))
+    return begins, np.minimum(np.repeat(ends, parts), begins + _RUN)
 
 
 def _codes(text: str) -> Any:

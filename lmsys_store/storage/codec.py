@@ -178,6 +178,6 @@ def fts_columns(prompts: Sequence[str], replies: Sequence[str], *, index_replies
     return index_text(prompts), index_text(replies) if index_replies else ""
 
 
-def now() -> str:
-    """The time as it is stored: ISO 8601 text, UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def now(timespec: str = "seconds") -> str:
+    """The time as it is stored: ISO 8601 text, UTC, to the second unless what is timed comes closer than that."""
+    return datetime.now(UTC).isoformat(timespec=timespec)

@@ -14,7 +14,11 @@ depends_on = None
 
 def upgrade() -> None:
     # Packed labels are a JSON array, read by the order of its values.
-    op.execute(sa.text("UPDATE conversation SET labels = substr(labels, 1, length(labels) - 1) || ',null]' WHERE labels IS NOT NULL"))
+    op.execute(
+        sa.text(
+            "UPDATE conversation SET labels = substr(labels, 1, length(labels) - 1) || ',null]' WHERE labels IS NOT NULL"
+        )
+    )
 
 
 def downgrade() -> None:

@@ -50,6 +50,16 @@ def test_a_python_block_runs_without_a_warning(number: int, folder: Path, remote
     assert (done.returncode, done.stderr) == (0, "")
 
 
+LABELS = README.parent / "docs" / "labels.md"
+
+
+def test_the_example_of_votes_prints_what_the_page_says(tmp_path: Path, remote: dict[str, str]) -> None:
+    [block] = re.findall(r"^```python\n(.*?)^```", LABELS.read_text(), re.MULTILINE | re.DOTALL)
+    done = run([sys.executable, "-W", "error", "-c", block], tmp_path, remote)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["mock-0001 5.0 external", "mock-0002 2.0 external"]
+
+
 @pytest.mark.timeout(180)
 def test_the_commands_run_in_the_order_in_which_they_are_shown(folder: Path, remote: dict[str, str]) -> None:
     shown = [

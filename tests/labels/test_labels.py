@@ -138,7 +138,7 @@ def test_a_longer_reply_or_an_emotional_topic_earns_nothing() -> None:
     [
         ("thank you so much, that fixed it", "praise"), ("no, that's wrong. Paris has 20 of them", "user-correction"),
         ("this is useless", "user-rejection"), ("are you sure?", "clarification"), ("shorter please", None),
-        ("continue", None), ("Danke, das hat geholfen", "praise"), ("это неправильно", "user-correction"),
+        ("continue", None), ("Danke, das hat geholfen", "praise"), ("это неправильно, в Париже 20 округов", "user-correction"),
         ("你确定吗", "clarification"),
     ],
 )  # fmt: skip
@@ -178,9 +178,7 @@ def test_the_refusal_of_a_flagged_prompt_is_recorded_and_weighs_nothing() -> Non
 
     contents = ("something bad", "I'm sorry, but I can't assist with that request.")
     [read] = said_of([contents])
-    (open_,), (flagged,) = (
-        evidence_of(contents, read.shown, (), flags, WEIGHTS) for flags in (None, [True, False])
-    )
+    (open_,), (flagged,) = (evidence_of(contents, read.shown, (), flags, WEIGHTS) for flags in (None, [True, False]))
     assert (open_.weight, flagged.weight) == (WEIGHTS["refusal"][0], 0.0)
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from lmsys_store import Store, fields, seeds
+from lmsys_store.convert import to_test_cases
 from lmsys_store.errors import LabelError
+from lmsys_store.labels import labeller
 from lmsys_store.phases import MockRowsWarning
 from tests import generated
 
@@ -115,10 +117,54 @@ def test_labels_from_outside_are_laid_over_survive_and_are_taken_back(store: Sto
 
 
 @pytest.mark.parametrize(
+    ("vote", "rating"), [("winner", 5.0), ("tie", 3.0), ("both bad", 2.0), ("both-bad", 2.0), ("loser", 1.0)]
+)
+def test_a_vote_is_a_rating_from_outside_and_a_later_import_lies_over_it(
+    store: Store, tmp_path: Path, vote: str, rating: float
+) -> None:
+    [chat] = list(store.select().limit(1))
+    store.import_labels(
+        write_lines(tmp_path / "vote.jsonl", {"conversation_id": chat.conversation_id, "vote": vote}), name="vote"
+    )
+    store.relabel()
+    voted = store.get(chat.row_index)
+    assert voted is not None and (voted.labels.rating, voted.labels.rating_basis) == (rating, "external")
+    judged = {"conversation_id": chat.conversation_id, "rating": 1.5}
+    store.import_labels(write_lines(tmp_path / "judge.jsonl", judged), name="judge")
+    store.relabel()
+    over = store.get(chat.row_index)
+    assert over is not None and over.labels.rating == 1.5
+
+
+def test_the_evidence_is_stored_with_the_labels_and_nothing_is_computed_anew(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = [
+        {"role": "user", "content": "What is the capital of Australia?"},
+        {"role": "assistant", "content": "The capital of Australia is Sydney."},
+        {"role": "user", "content": "no, that's wrong. it is Canberra"},
+        {"role": "assistant", "content": "You are right, I apologize. It is Canberra."},
+    ]
+    path = write_lines(tmp_path / "one.jsonl", {"conversation_id": "wrong", "model": "m", "conversation": messages})
+    with Store(tmp_path / "one.db") as other:
+        other.sync(path)
+        [chat] = list(other.select())
+        kept = [(one.id, one.turn, one.message) for one in chat.labels.evidence or ()]
+        assert kept == [("user-correction", 1, 2), ("assistant-apology", 1, 3)]
+        monkeypatch.setattr(labeller, "said_of", lambda chats: pytest.fail("computed anew"))
+        explained = other.explain_labels("wrong")
+        assert explained is not None and explained.rating.evidence == chat.labels.evidence
+        [case] = list(other.select().convert(to_test_cases(outputs="correction_pair")))
+        assert case.input == messages[0]["content"]
+
+
+@pytest.mark.parametrize(
     "row, word",
     [
         ({"conversation_id": "nobody", "rating": 3}, "nobody"), ({"rating": 3}, "conversation_id is missing"),
         ({"conversation_id": "x"}, "nothing is said"), ({"conversation_id": "x", "rating": 9}, "rating"),
+        ({"conversation_id": "x", "vote": "best"}, "winner"),
+        ({"conversation_id": "x", "vote": "tie", "rating": 3}, "one of them"),
         ({"conversation_id": "x", "domain": "leagl"}, "legal"), ({"conversation_id": "x", "feedback": "praise"}, "round"),
     ],
 )  # fmt: skip
