@@ -66,6 +66,10 @@ def _f1(hits_said: float, said: int, hits_right: float, right: int) -> float:
 # -------------------------------------------------------------------------------------------------------------- prompts
 
 
+_Said = dict[str, dict[int, tuple[str, float]]]
+"""By axis and example the class that a run of the cross-validation gave, with its score."""
+
+
 def prompt_figures(table: Table, folder: Path) -> str:
     """Domain and task, 5-fold on the English prompts; in other languages by a model that has seen none of the questions."""
     examples = prompt_examples(folder)
@@ -76,22 +80,25 @@ def prompt_figures(table: Table, folder: Path) -> str:
     taught = [at for at, one in enumerate(examples) if one.source not in ("domains", "multilingual")]
     asked = {examples[at].group for at in others}
     lines = []
-    said: dict[str, dict[int, tuple[str, float]]] = {"domain": {}, "task": {}}
-    for part in folds(examples, english):
-        _predict(learner, design, [*taught, *sorted(set(english) - set(part))], part, said)
-    for axis, found in said.items():
-        right = [found[at][0] in examples[at].right[axis] for at in english]
-        sure = [one for at, one in zip(english, right, strict=True) if found[at][1] >= _SURE_SCORE]
-        macro = _macro_f1([(found[at][0], examples[at].right[axis]) for at in english])
+    runs: list[_Said] = []
+    for seed in range(_REPEATS):
+        runs.append({"domain": {}, "task": {}})
+        for part in folds(examples, english, seed):
+            _predict(learner, design, [*taught, *sorted(set(english) - set(part))], part, runs[-1])
+    for axis in ("domain", "task"):
+        found = [(run[axis][at], examples[at].right[axis]) for run in runs for at in english]
+        right = [name in names for (name, _), names in found]
+        sure = [name in names for (name, score), names in found if score >= _SURE_SCORE]
+        macro = np.mean([_macro_f1([(run[axis][at][0], examples[at].right[axis]) for at in english]) for run in runs])
         lines.append(
-            f"{axis}, 5-fold on the English prompts: {share(right)}, macro-F1 {macro:.3f}; "
-            f"with a score >= {_SURE_SCORE}: {share(sure)}"
+            f"{axis}, 5-fold on the English prompts: {share(right, _REPEATS)}, macro-F1 {macro:.3f}; "
+            f"with a score >= {_SURE_SCORE}: {share(sure, _REPEATS)}"
         )
-    lines += [_score_curve(examples, said["domain"])]
-    said = {"domain": {}, "task": {}}
+    lines += [_score_curve(examples, runs[0]["domain"])]
+    said: _Said = {"domain": {}, "task": {}}
     _predict(learner, design, [*taught, *[at for at in english if examples[at].group not in asked]], others, said)
-    for axis, found in said.items():
-        correct = {at: found[at][0] in examples[at].right[axis] for at in others}
+    for axis, answers in said.items():
+        correct = {at: answers[at][0] in examples[at].right[axis] for at in others}
         six = [correct[at] for at in others if examples[at].language in _LANGUAGES]
         by_language = ", ".join(
             f"{language} {np.mean([correct[at] for at in others if examples[at].language == language]):.2f}"

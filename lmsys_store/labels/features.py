@@ -104,6 +104,12 @@ def describe(key: int, words: Any) -> str:
     'write (at the start)'
     """
     kind, payload = key >> KIND_BITS, key & ((1 << KIND_BITS) - 1)
-    first, second = payload >> _WORD_BITS, payload & ((1 << _WORD_BITS) - 1)
-    text = f"{words[first]} {words[second]}" if kind in (PAIR, FIRST_PAIR) else words[payload]
+    if kind in (WORD, FIRST_WORD):
+        text = _readable(words[payload])
+    else:
+        text = f"{_readable(words[payload >> _WORD_BITS])} {_readable(words[payload & ((1 << _WORD_BITS) - 1)])}"
     return f"{text} (at the start)" if kind in (FIRST_WORD, FIRST_PAIR) else text
+
+
+def _readable(word: str) -> str:
+    return "line break" if word == "\n" else word

@@ -105,8 +105,9 @@ async def test_a_sync_makes_anew_what_was_kept(tmp_path: Path) -> None:
 
 async def _names(store: AsyncStore) -> list[str]:
     from lmsys_store import Query
+    from lmsys_store.insights import clear_query
 
-    return [f"patterns/{query.digest}" for query in (Query(), Query.of(domain="coding"), Query.of(domain="science"))]
+    return [f"patterns/{query.digest}" for query in (Query(), clear_query("coding"), clear_query("science"))]
 
 
 def test_values_are_kept_by_name_with_their_stamp(tmp_path: Path) -> None:

@@ -204,4 +204,4 @@ def test_real_chats_give_a_report_worth_reading(real_chats: Path, tmp_path: Path
         report = store.select(fallback="cache").fold(Patterns())
     assert report.rows == 3052
     assert len(report.structures("template")) >= 6 and len(report.structures("question kind")) >= 8
-    assert any(one.features == ("kind:why",) and one.outcome == "refusal" for one in report.failure_indicators)
+    assert any(one.features == ("short",) and one.outcome == "refusal" for one in report.failure_indicators)

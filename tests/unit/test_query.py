@@ -173,6 +173,7 @@ KEYWORDS: list[tuple[Filters, str]] = [
     ({"model": ["gpt-4"]}, "model = 'gpt-4'"),
     ({"language": ["de", "French"]}, "language in ['French', 'German']"),
     ({"domain": "Data_Analysis"}, "domain = 'data-analysis'"),
+    ({"domain": "legal", "min_domain_score": 0.5}, "domain = 'legal' and domain_score >= 0.5"),
     ({"task": ["debugging", "reasoning"]}, "task in ['debugging', 'reasoning']"),
     ({"tag": "marketing"}, "tag = 'marketing'"),
     ({"tag": ["marketing", "multi_turn"]}, "tag = 'marketing' and tag = 'multi-turn'"),
