@@ -39,15 +39,16 @@ def features_of(tokens: Tokens, wanted: Any) -> Features:
 
     In any order; what a text has twice comes twice.
     """
-    chosen = wanted[tokens.texts]
+    chosen = np.flatnonzero(wanted[tokens.texts])
     texts, ids = tokens.texts[chosen], tokens.ids[chosen].astype(np.int64)
     follows = texts[1:] == texts[:-1]
-    pairs = (ids[:-1] << _WORD_BITS | ids[1:])[follows]
-    pair_texts = texts[1:][follows]
+    later = np.flatnonzero(follows) + 1
+    pairs = ids[later - 1] << _WORD_BITS | ids[later]
+    pair_texts = texts[later]
     begins = np.flatnonzero(np.append(True, ~follows)) if len(texts) else np.empty(0, np.int64)
     place = np.arange(len(texts)) - np.repeat(begins, np.diff(np.append(begins, len(texts))))
-    first = place < _FIRST
-    first_pair = (place[1:] < _FIRST)[follows]
+    first = np.flatnonzero(place < _FIRST)
+    first_pair = np.flatnonzero(place[later] < _FIRST)
     numbers = np.flatnonzero(wanted)
     sizes = np.searchsorted(_SIZES, tokens.counts[numbers], "right")
     return Features(
@@ -72,8 +73,11 @@ def fact(number: int, values: Any) -> Any:
 def each_once(texts: Any, numbers: Any, bits: int) -> Features:
     """Pairs of a text and a number of so many bits, each once and in order."""
     both = texts.astype(np.int64) << bits | numbers
+    if len(both) and int(texts.max()) < 1 << (32 - bits):
+        both = both.astype(np.uint32)  # sorts in half the time
     both.sort()
     both = both[np.append(True, both[1:] != both[:-1])] if len(both) else both
+    both = both.astype(np.int64)
     return Features(both >> bits, both & ((1 << bits) - 1))
 
 

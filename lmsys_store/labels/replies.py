@@ -20,6 +20,8 @@ _PARTLY: Final = 0.5
 """The score of the other kinds."""
 _SIGNALS: Final = {"partial": "partial-refusal", "disclaimer": "capability-disclaimer"}
 _HEAD: Final = 300
+_OWNED: Final = 120
+"""Characters in which a reply owns a mistake, if it does."""
 _CANNED: Final = "empty-or-canned"
 _LOOP_CHARS: Final = 200
 _LOOP_DISTINCT: Final = 0.5
@@ -94,7 +96,7 @@ def _first_sentence(reply: str) -> int:
 
 def has_apology(reply: str) -> Shown | None:
     """Where a later reply begins by owning a mistake."""
-    found = patterns("apology").find(reply[:_HEAD]).get("assistant-apology")
+    found = patterns("apology").find(reply[:_OWNED]).get("assistant-apology")
     return None if found is None else Shown(*found)
 
 

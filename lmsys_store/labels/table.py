@@ -19,7 +19,6 @@ from lmsys_store.labels.tokenizer import CODES, UNKNOWN, HashIndex, Tokenizer, m
 FILE: Final = "labels.npz"
 SQUARE_UNITS: Final = 256
 """Rarity squared is kept in such parts of one."""
-_ROW_BITS: Final = 24
 _DIGITS: Final = 4
 """Scores are rounded before anything is decided by them."""
 
@@ -67,7 +66,7 @@ class Model:
         """What speaks for each class, for the texts of these numbers; ``facts`` are keys of features, one for each number."""
         rows = self.rows(features.keys)
         known = np.flatnonzero(rows != UNKNOWN)
-        texts, rows = each_once(features.texts[known], rows[known], _ROW_BITS)
+        texts, rows = each_once(features.texts[known], rows[known], len(self.weights).bit_length())
         sums = summed(self.weights, rows, texts, len(vectors))[numbers].astype(np.int64)
         squares = np.bincount(texts, self._squares[rows], len(vectors))[numbers]
         for keys in facts:

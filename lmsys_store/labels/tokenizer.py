@@ -86,6 +86,9 @@ class Tokenizer:
         self._powers = _powers(_MULTIPLIER, _CHARACTERS + 1)
         self._inverse = _powers(_INVERSE, _CHARACTERS + 1)
         self._index = HashIndex(self._hashes(words))
+        shortest = _SHORTEST[LETTER]
+        beginnings = {word[:shortest] for word in words if len(word) >= shortest}
+        self._beginnings = HashIndex(self._hashes(sorted(beginnings)))
         self.words = words
 
     def fold(self, text: str) -> str:
@@ -180,6 +183,9 @@ class Tokenizer:
             ids = np.full(len(at), UNKNOWN, np.int32)
             lengths = np.ones(len(at), np.int64)
             open_ = np.arange(len(at))
+            if kind == LETTER:  # most places begin no word at all: one look-up tells
+                begin = (sums[at + _SHORTEST[kind]] - sums[at]) * self._inverse[at]
+                open_ = np.flatnonzero(self._beginnings.find(begin) != UNKNOWN)
             for length in range(min(_LONGEST[kind], int((ends - at).max())), _SHORTEST[kind] - 1, -1):
                 tried = open_[at[open_] + length <= ends[open_]]
                 if not len(tried):
