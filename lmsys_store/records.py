@@ -284,6 +284,8 @@ class Labels(Record):
     @classmethod
     def _of_values(cls, values: list[Any]) -> "Labels":
         """The labels of unpacked values: our own, so they are not checked again."""
+        if len(values) == len(_LABEL_FIELDS) - 1:  # by a program of the schema before, which kept no evidence
+            values = [*values, None]
         found = dict(zip(_LABEL_FIELDS, values, strict=True))
         for name in ("tags", "signals"):
             if found[name] is not None:

@@ -32,6 +32,7 @@ def main() -> None:
     options.add_argument(
         "--cache", type=Path, default=OWN.parent / ".labels", help="where the teacher's vectors are kept"
     )
+    options.add_argument("--no-figures", action="store_true", help="write the table without saying what it is worth")
     options.add_argument("--dry-run", action="store_true", help="print the figures and write nothing")
     given = options.parse_args()
     if given.labels is None or not (given.labels / "domains_dev.jsonl").exists():
@@ -40,7 +41,7 @@ def main() -> None:
         )
     arrays = base_arrays(given.labels, Teacher(given.cache / "teacher.npz"))
     table = Table(arrays | {"models": np.array("")})
-    for figures in (prompt_figures, feedback_figures, reply_figures):
+    for figures in () if given.no_figures else (prompt_figures, feedback_figures, reply_figures):
         print(figures(table, given.labels), flush=True)
     for name in RECIPES:
         examples = EXAMPLES[name](given.labels)

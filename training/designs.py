@@ -35,7 +35,7 @@ RECIPES: Final = {
         strengths={"domain": (20.0, 1.0), "task": (20.0, 0.5)},
         by_rarity=True,
     ),
-    "message": Recipe(axes={"feedback": (KINDS, 1.0)}, strengths={"feedback": (10.0, 0.25)}, first_words=3.0),
+    "message": Recipe(axes={"feedback": (KINDS, 1.0)}, strengths={"feedback": (20.0, 0.25)}, first_words=3.0),
     "reply": Recipe(axes={"reply": (REPLY_KINDS, 1.0)}, strengths={"reply": (5.0, 0.5)}),
 }
 """Temperatures change no prediction: at 0.7 the scores of domains say how often they are right."""

@@ -53,6 +53,8 @@ def asked_rounds(chat: Conversation, outputs: Outputs, turns: Turns) -> list[Ask
 
 def _corrected(chat: Conversation) -> list[Asked]:
     """The rounds whose reply the user corrected, and that were answered again."""
+    if len(chat.messages) < 4:
+        return []
     said = _feedback_by_turn(chat)
     return [
         Asked(2 * turn - 2, 2 * turn + 1, signal)

@@ -59,6 +59,7 @@ def feedback(pages: Pages, rounds: Any, texts: Sequence[Round], asked: Any) -> l
     sizes = read.sizes[messages]
     builds_on = (_WISH[0] <= sizes) & (sizes <= _WISH[1])
     builds_on &= (_TAKEN_UP[0] <= like.in_reply) & (like.in_reply <= _TAKEN_UP[1])
+    again = [one.message == one.prompt for one in texts]
     # The same words, or the same frame around other things: rare, and looked at one by one.
     similar = (like.of_prompt >= _SAME_WORDS) & (like.in_prompt >= _SAME_WORDS)
     return [
@@ -67,7 +68,7 @@ def feedback(pages: Pages, rounds: Any, texts: Sequence[Round], asked: Any) -> l
             texts,
             kinds.tolist(),
             builds_on.tolist(),
-            (similar | (messages == rounds[:, 0])).tolist(),
+            (similar | again).tolist(),
             asked.tolist(),
             strict=True,
         )
@@ -85,14 +86,14 @@ def decided(scores: Any, names: Sequence[str]) -> Any:
 def _said(one: Round, kind: str, builds_on: bool, similar: bool, asked: bool) -> str | None:
     """The kind a model gave, but for what is certain without it."""
     message = (one.message or "").strip()
-    if not message or message.startswith(_NARRATES):
-        return None
-    if similar:
+    if similar and message:
         ours, theirs = tokens(message[:_COMPARED]), tokens(one.prompt.strip()[:_COMPARED])
         if message == one.prompt.strip() or (ours == theirs and max(len(message), len(one.prompt)) <= _COMPARED):
             return "resend"
         if things_exchanged(theirs, ours):
             return None  # another question
+    if not message or message.startswith(_NARRATES):
+        return None
     if (asked and _BARE_NO.fullmatch(message)) or _NUMBERS.fullmatch(message):
         return None  # an answer to the assistant's own question, a move
     if kind != NONE:

@@ -80,17 +80,18 @@ class Labeller:
     def _joined(
         self, row: CheckedRow, read_: _Read, family: int, external: Mapping[str, ExternalLabel] | None
     ) -> Labels:
-        packed = None if row.moderation is None else row.moderation.packed
-        evidence = evidence_of(row.contents, read_.shown, read_.feedback, _flags(packed), self._weights)
-        tags = prompt_tags(row.contents[0])
-        if len(row.contents) > 2:
-            tags.append("multi-turn")
         over = _NOTHING_SAID
         for label in (external or {}).values():
             over = over.joined(label)
         said = {turn: signal for turn, signal in over.feedback.items() if turn <= len(row.contents) // 2}
-        if said:
-            evidence = _with_feedback(evidence, said, len(row.contents), self._weights)
+        feedback = [said.get(turn, signal) for turn, signal in enumerate(read_.feedback, 1)]
+        packed = None if row.moderation is None else row.moderation.packed
+        evidence = evidence_of(row.contents, read_.shown, feedback, _flags(packed), self._weights)
+        if len(read_.feedback) + 1 in said:
+            evidence.append(_about_last(said, len(row.contents), self._weights))
+        tags = prompt_tags(row.contents[0])
+        if len(row.contents) > 2:
+            tags.append("multi-turn")
         rating = rate(evidence, self.version)
         if external and (over.rating is not None or said):
             value = rating.value if over.rating is None else over.rating
@@ -157,16 +158,11 @@ def _flags(packed: PackedModeration | None) -> Sequence[bool] | None:
     return [int.from_bytes(flags[at : at + 2], "little") >= FLAGGED_BIT for at in range(0, len(flags), 2)]
 
 
-def _with_feedback(
-    evidence: Sequence[Evidence], feedback: Mapping[int, str], messages: int, weights: Mapping[str, tuple[float, float]]
-) -> list[Evidence]:
-    """The evidence with what somebody else found the user to say, in place of what we found about the same rounds.
+def _about_last(feedback: Mapping[int, str], messages: int, weights: Mapping[str, tuple[float, float]]) -> Evidence:
+    """What somebody else found the user to say of the last reply, after which the user wrote nothing more.
 
-    It is about rounds with a reply, and quotes nothing: of a user who wrote nothing more it names the reply itself.
+    It names the reply itself and quotes nothing.
     """
-    rounds = (messages + 1) // 2
-    kept = [one for one in evidence if one.turn not in feedback or one.role == "assistant"]
-    for turn, signal in feedback.items():
-        weight = weight_of(weights, signal, last=turn >= rounds - 1)
-        kept.append(Evidence.of_packed((signal, turn, min(2 * turn, messages - 1), 0, 0, weight)))
-    return kept
+    turn = messages // 2
+    signal = feedback[turn]
+    return Evidence.of_packed((signal, turn, messages - 1, 0, 0, weight_of(weights, signal, last=True)))

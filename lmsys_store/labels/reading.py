@@ -17,6 +17,7 @@ REPLY: Final = (300, 0)
 """Characters that are read of a first prompt, a later message and a reply: at the beginning, and at the end."""
 _ENOUGH: Final = 60
 """Characters of prompts that are read at least, if there are so many: a chat that opens with "hi" is about what comes next."""
+_FEWEST_LETTERS: Final = 2
 _KNOWN: Final = 0.5
 """The share of a text's letters that must stand in known words: of a language that nobody taught, nothing is said."""
 
@@ -61,11 +62,11 @@ class Texts:
         self.known = self._known_share() >= _KNOWN
 
     def _known_share(self) -> Any:
-        """The share of each text's letters that stand in known words; 1 without a letter."""
+        """The share of each text's letters that stand in known words; 0 where there is no word to speak of."""
         tokens = self._tokens
         meaning = np.flatnonzero(tokens.ids < self.table.meanings)
         covered = np.bincount(tokens.texts[meaning], (tokens.ends - tokens.starts)[meaning], self.count)
-        return np.where(tokens.letters == 0, 1.0, covered / np.maximum(tokens.letters, 1))
+        return np.where(tokens.letters < _FEWEST_LETTERS, 0.0, covered / np.maximum(tokens.letters, 1))
 
     def features(self, numbers: Any) -> Features:
         """What a model weighs in the texts of these numbers."""

@@ -16,6 +16,8 @@ from lmsys_store.labels.reading import Pages, Round
 MODEL: Final = "reply"
 REFUSES: Final = 0.4
 """The score of a refusal from which a reply is one: the best F1 on labelled replies."""
+_FEWEST: Final = 2
+"""One word declines nothing."""
 _PARTLY: Final = 0.5
 """The score of the other kinds."""
 _SIGNALS: Final = {"partial": "partial-refusal", "disclaimer": "capability-disclaimer"}
@@ -69,7 +71,7 @@ def _declined(pages: Pages, rounds: Any, texts: Sequence[Round]) -> list[str | N
     signals = [_SIGNALS.get(name) for name in names]
     refuses = scores[:, refusal] >= REFUSES
     partly = scores.max(axis=1) >= _PARTLY
-    known = read.known[replies]
+    known = read.known[replies] & (read.word_counts[replies] >= _FEWEST)
     return [
         None if not read_ else "refusal" if refused else signals[kind] if sure else None
         for kind, refused, sure, read_ in zip(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -165,7 +166,7 @@ def shipped_table() -> Table:
     try:
         with files(__package__).joinpath(FILE).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Table({name: arrays[name] for name in arrays.files})
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, LookupError, EOFError, BadZipFile) as error:
         raise LabelError(
             f"the table of labels in the package ({FILE}) cannot be read: {error}; reinstall lmsys-store"
         ) from error

@@ -88,7 +88,7 @@ class Tokenizer:
         self._index = HashIndex(self._hashes(words))
         shortest = _SHORTEST[LETTER]
         beginnings = {word[:shortest] for word in words if len(word) >= shortest}
-        self._beginnings = HashIndex(self._hashes(sorted(beginnings)))
+        self._beginnings = HashIndex(self._hashes(list(beginnings)))
         self.words = words
 
     def fold(self, text: str) -> str:

@@ -198,6 +198,15 @@ def test_a_reply_that_declines_a_part_costs_nothing_unless_the_user_complains(si
     }  # fmt: skip
 
 
+def test_feedback_from_outside_decides_what_weighs_only_with_a_complaint() -> None:
+    reply = "As an AI, I don't have access to real-time data, so I cannot see the weather."
+    chat = row("is it raining in Oslo?", reply, "tell me of its history", "Oslo was founded …")
+    declined = ("capability-disclaimer", "partial-refusal")
+    for signal, weighs in (("user-correction", True), ("praise", False)):
+        rating = LABELLER.explain(chat, {"import": ExternalLabel(feedback={1: signal})}).rating
+        assert [bool(one.weight) for one in rating.evidence if one.id in declined] == [weighs]
+
+
 # -------------------------------------------------------------------------------------------------- keys and structure
 
 

@@ -1,10 +1,13 @@
 """The learned table in use: cut into words, read in batches, scored by whole numbers, explained to the last share."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lmsys_store import vocabulary
 from lmsys_store.errors import LabelError
 from lmsys_store.labels import table as tables
 from lmsys_store.labels.domains import classify, words_that_decided
@@ -12,6 +15,7 @@ from lmsys_store.labels.features import KIND_BITS, PAIR, summed
 from lmsys_store.labels.labeller import said_of
 from lmsys_store.labels.reading import read
 from lmsys_store.labels.table import shipped_table
+from lmsys_store.records import Labels
 
 PLAIN = (
     "Write a function that sorts a list",
@@ -110,3 +114,88 @@ def test_words_are_each_once_and_in_order() -> None:
     pairs = list(zip(texts.words.texts.tolist(), texts.words.keys.tolist(), strict=True))
     assert pairs == sorted(set(pairs)) and len(pairs) == 3
     assert any(key >> KIND_BITS == PAIR for key in texts.features(np.array([0])).keys.tolist())
+
+
+def test_the_models_know_the_classes_of_the_vocabulary() -> None:
+    axes = {name: axis.names for model in shipped_table().models.values() for name, axis in model.axes.items()}
+    assert tuple(axes["domain"]) == tuple(vocabulary.DOMAINS) and tuple(axes["task"]) == tuple(vocabulary.TASKS)
+    assert {kind.replace("_", "-") for kind in axes["feedback"][1:]} <= set(vocabulary.SIGNALS)
+    assert axes["feedback"][0] == "none" and "refusal" in axes["reply"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "I'm sorry, but I can't assist with that.", "I cannot fulfil this request.", "Sorry, I can't help with that request.",
+        "Es tut mir leid, aber dabei kann ich nicht helfen.", "Lo siento, pero no puedo ayudar con eso.",
+        "Je suis désolé, mais je ne peux pas répondre à cette demande.", "对不起，我不能满足这个请求。",
+        "Извините, я не могу помочь с этим.",
+    ],
+)  # fmt: skip
+def test_a_plain_refusal_is_one_in_many_languages(reply: str) -> None:
+    [said] = said_of([("tell me how", reply)])
+    assert [one.id for one in said.shown[0]] == ["refusal"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Hello! How can I help you today?", "Paris has 20 districts.", "I am fine.", "I'm ready.", "No.", "No, it is not.",
+        "You are right, I apologize. It is Canberra.",
+        "No, you cannot take both pills together.", "Unfortunately, there are no trains after midnight.",
+        "Ich freue mich, dass es geklappt hat.", "Claro, aquí tienes una receta de pan.", "はい、東京は日本の首都です。",
+    ],
+)  # fmt: skip
+def test_an_ordinary_reply_declines_nothing(reply: str) -> None:
+    [said] = said_of([("tell me", reply)])
+    assert said.shown[0] == []
+
+
+def test_a_wish_is_no_complaint_in_any_language() -> None:
+    wishes = (
+        "continue",
+        "shorter",
+        "and in winter?",
+        "weiter",
+        "y en invierno?",
+        "et en hiver ?",
+        "а зимой?",
+        "继续",
+        "続けて",
+    )
+    reply = "In summer it is warm by the lake, with 20 to 28 degrees and a light wind in the afternoon."
+    for wish in wishes:
+        [said] = said_of([("what is the weather like at the lake in summer", reply, wish)])
+        assert said.feedback in ([None], ["user-builds-on"]), wish
+
+
+@pytest.mark.parametrize("mark", ["", '"To be" - ', "*Bold*: ", "— "])
+@pytest.mark.parametrize("length", [40, 5000])
+def test_the_same_text_again_is_resent_however_long_and_whatever_it_begins_with(mark: str, length: int) -> None:
+    text = (mark + "tell me about the rivers of Europe and their cities " * 100)[:length]
+    [said] = said_of([(text, "Sure, here is something.", text)])
+    assert said.feedback == ["resend"]
+
+
+@pytest.mark.parametrize("prompt", ["a", "x", "的", "?", "1"])
+def test_a_prompt_without_a_word_is_general_and_unsure(prompt: str) -> None:
+    [said] = said_of([(prompt, "Hello!")])
+    assert (said.classified.domain, said.classified.domain_score) == ("general", 0.0)
+
+
+def test_a_damaged_table_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "labels.npz").write_bytes(b"PK\x03\x04 and no more")
+    monkeypatch.setattr(tables, "files", lambda package: tmp_path)
+    shipped_table.cache_clear()
+    try:
+        with pytest.raises(LabelError, match="reinstall"):
+            shipped_table()
+    finally:
+        shipped_table.cache_clear()
+
+
+def test_labels_of_the_schema_before_are_read_without_evidence() -> None:
+    packed = Labels(domain="legal", version="3").packed()
+    assert packed is not None
+    before = packed.removesuffix(",null]") + "]"
+    assert Labels.unpacked(before) == Labels(domain="legal", version="3") == Labels.unpacked_many([before])[0]

@@ -9,7 +9,7 @@ from lmsys_store.labels.labeller import Labeller
 from lmsys_store.labels.rating import VERSION
 from lmsys_store.phases import seed_conversations
 
-LABELS_OF_SEEDS = {"3": "9c307b5bdb07d622"}
+LABELS_OF_SEEDS = {"4": "36587b44d60a3df7"}
 """A digest of the seeds' labels, by version."""
 
 
