@@ -86,7 +86,7 @@ def external_label(row: Mapping[str, Any], place: str) -> tuple[str, ExternalLab
             raise LabelError(f"{place}: rating and vote say the same thing; give one of them")
         given["rating"] = _vote(values["vote"], place)
     if "tags" in values:
-        given["tags"] = _tags_of(values["tags"])
+        given["tags"] = _tags_of(values["tags"], place)
     feedback = values.get("feedback", values.get("category"))
     if feedback is not None:
         given["feedback"] = {_round(values, place): _signal(feedback, place)}
@@ -101,17 +101,22 @@ def external_label(row: Mapping[str, Any], place: str) -> tuple[str, ExternalLab
         raise LabelError(f"{place}: {first['loc'][0]}: {first['msg']}") from None
 
 
-def _tags_of(value: Any) -> tuple[str, ...]:
+def _tags_of(value: Any, place: str) -> tuple[str, ...]:
+    words = value
     if isinstance(value, str):
-        words = json.loads(value) if value.startswith("[") else value.split(",")
-        return tuple(word.strip() for word in words if word.strip())
-    return tuple(value)
+        try:
+            words = json.loads(value) if value.startswith("[") else value.split(",")
+        except ValueError:
+            words = None
+    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+        raise LabelError(f"{place}: tags need a list of words, or words with commas between them, not {value!r}")
+    return tuple(word.strip() for word in words if word.strip())
 
 
 def _round(values: Mapping[str, Any], place: str) -> int:
     try:
         number = int(values.get("round", values.get("feedback_turn")))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = 0
     if number < 1:
         raise LabelError(f"{place}: feedback needs its round, 1 for what follows the first reply")
@@ -126,6 +131,6 @@ def _vote(value: Any, place: str) -> float:
 
 
 def _signal(value: Any, place: str) -> str:
-    if value not in FEEDBACK:
+    if not isinstance(value, str) or value not in FEEDBACK:
         raise LabelError(f"{place}: unknown feedback {value!r}; known: {', '.join(FEEDBACK)}")
     return FEEDBACK[value]
