@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from lmsys_store.labels.features import FIRST_PAIR, FIRST_WORD, KIND_BITS, Features
 from lmsys_store.labels.table import SQUARE_UNITS, Model, norms
+from lmsys_store.labels.tokenizer import places_within
 from training.examples import Example
 
 _ITERATIONS: Final = 80
@@ -55,7 +56,7 @@ class Design:
         starts = np.searchsorted(texts, self.numbers)
         sizes = np.searchsorted(texts, self.numbers, "right") - starts
         rows = np.repeat(np.arange(count), sizes)
-        places = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + starts[rows]
+        places = places_within(sizes) + starts[rows]
         all_rows = np.concatenate([rows, *[np.arange(count)] * len(self.facts)])
         all_keys = np.concatenate([found[places], *self.facts])
         keys, columns = np.unique(all_keys, return_inverse=True)

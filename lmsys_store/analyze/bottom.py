@@ -15,14 +15,6 @@ Numbers = NDArray[np.uint64]
 _LEAST_BUFFER: Final = 1 << 16
 
 
-def mixed(values: Numbers) -> Numbers:
-    """Numbers scattered over all 64 bits, each to another: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014)."""
-    found = values + np.uint64(0x9E3779B97F4A7C15)
-    found = (found ^ (found >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    found = (found ^ (found >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return found ^ (found >> np.uint64(31))
-
-
 def hashed(text: str) -> int:
     """64 bits of a text, the same on every machine."""
     return int.from_bytes(blake2b(text.encode("utf8", "surrogatepass"), digest_size=8).digest(), "big")

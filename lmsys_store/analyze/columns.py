@@ -11,7 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lmsys_store.analyze.bottom import Numbers, hashed, mixed, numbers
+from lmsys_store.analyze.bottom import Numbers, hashed, numbers
+from lmsys_store.labels.mixing import mixed
 from lmsys_store.labels.rating import VERSION
 from lmsys_store.labels.structure import QUESTION_KINDS, STRUCTURE_TAGS, question_kind
 from lmsys_store.records import Conversation, Labels

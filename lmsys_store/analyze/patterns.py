@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from lmsys_store.analyze.associations import Observations, associate
-from lmsys_store.analyze.bottom import Smallest, mixed
+from lmsys_store.analyze.bottom import Smallest
 from lmsys_store.analyze.columns import ANSWERED, FEATURES, OUTCOMES, UNLABELLED, Columns, bits_of, name_hash
 from lmsys_store.analyze.counts import Counts, length_counts
 from lmsys_store.analyze.evidence import Cell, OutcomeRate
@@ -15,6 +15,7 @@ from lmsys_store.analyze.limits import caveats_of, missing_of
 from lmsys_store.analyze.report import PatternReport
 from lmsys_store.analyze.stratified import share_interval
 from lmsys_store.analyze.structures import RowSample, Structures
+from lmsys_store.labels.mixing import mixed
 from lmsys_store.records import Conversation
 
 OBSERVATIONS: Final = 200_000

@@ -13,11 +13,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from lmsys_store.analyze.bottom import Smallest, mixed
+from lmsys_store.analyze.bottom import Smallest
 from lmsys_store.analyze.columns import Columns
 from lmsys_store.analyze.evidence import Count, Estimate, Slice, Structure, Word
 from lmsys_store.analyze.wording import feature_words, readable
 from lmsys_store.labels.keys import family_text
+from lmsys_store.labels.mixing import mixed
 from lmsys_store.labels.structure import verb_and_object
 from lmsys_store.search import tokens
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from lmsys_store.labels.tokenizer import Tokens
+from lmsys_store.labels.tokenizer import Tokens, places_within
 
 _WORD_BITS: Final = 20
 WORD, PAIR, FIRST_WORD, FIRST_PAIR, FACT = range(5)
@@ -45,8 +45,7 @@ def features_of(tokens: Tokens, wanted: Any) -> Features:
     later = np.flatnonzero(follows) + 1
     pairs = ids[later - 1] << _WORD_BITS | ids[later]
     pair_texts = texts[later]
-    begins = np.flatnonzero(np.append(True, ~follows)) if len(texts) else np.empty(0, np.int64)
-    place = np.arange(len(texts)) - np.repeat(begins, np.diff(np.append(begins, len(texts))))
+    place = places_within(np.bincount(texts))
     first = np.flatnonzero(place < _FIRST)
     first_pair = np.flatnonzero(place[later] < _FIRST)
     numbers = np.flatnonzero(wanted)

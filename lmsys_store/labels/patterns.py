@@ -3,7 +3,6 @@
 The hazard: RE2 knows neither lookaround nor back references; ``\\b`` and ``\\w`` know ASCII alone.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
@@ -19,11 +18,6 @@ class Found(NamedTuple):
     id: str
     start: int
     end: int
-
-
-def blanked(quoted: re.Pattern[str], text: str) -> str:
-    """The text with spaces for what is quoted in it, every other character where it was."""
-    return quoted.sub(lambda match: " " * len(match[0]), text)
 
 
 class Places(Mapping[str, Found]):

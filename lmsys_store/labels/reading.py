@@ -4,12 +4,14 @@ A text is read in part: what a chat is about stands at its beginning and its end
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from lmsys_store.labels.features import Features, features_of, words_of
 from lmsys_store.labels.table import Table
+from lmsys_store.labels.tokenizer import places_within
 
 PROMPT: Final = (900, 300)
 MESSAGE: Final = (260, 120)
@@ -74,18 +76,24 @@ class Texts:
         wanted[numbers] = True
         return features_of(self._tokens, wanted)
 
+    @cached_property
+    def _by_rarity(self) -> tuple[Any, Any, Any, Any]:
+        """How much each word counts, and each text; where a text's words begin; text and word as one number, -1 at the end."""
+        words = self.words
+        rarity = self.table.rarity[words.keys]
+        starts = np.searchsorted(words.texts, np.arange(self.count + 1))
+        places = np.append(words.texts << 32 | words.keys, -1)
+        return rarity, np.bincount(words.texts, rarity, self.count), starts, places
+
     def shared(self, ones: Any, others: Any) -> tuple[Any, Any]:
         """For pairs of texts: how much of the first stands in the second, and of the second in the first. 0 to 1, by rarity."""
-        rarity = self.table.rarity[self.words.keys]
-        whole = np.bincount(self.words.texts, rarity, self.count)
-        starts = np.searchsorted(self.words.texts, np.arange(self.count + 1))
+        rarity, whole, starts, places = self._by_rarity
         sizes = (starts[1:] - starts[:-1])[ones]
         pairs = np.repeat(np.arange(len(ones)), sizes)
-        at = np.arange(len(pairs)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + starts[ones][pairs]
-        places = self.words.texts << 32 | self.words.keys
+        at = places_within(sizes) + starts[ones][pairs]
         looked_for = others[pairs] << 32 | self.words.keys[at]
-        found = np.searchsorted(places, looked_for)
-        hits = np.append(places, -1)[found] == looked_for
+        found = np.searchsorted(places[:-1], looked_for)
+        hits = places[found] == looked_for
         common = np.bincount(pairs[hits], rarity[at[hits]], len(ones))
         return common / np.maximum(whole[ones], 1), common / np.maximum(whole[others], 1)
 
@@ -119,11 +127,3 @@ def read(table: Table, chats: Iterable[Sequence[str]]) -> Pages:
             prompt = message
     texts = Texts(table, list(numbers))
     return Pages(texts, np.array(subjects, np.int64), np.array(rounds, np.int64).reshape(-1, 3))
-
-
-def read_rounds(table: Table, rounds: Iterable[Round]) -> Pages:
-    """The texts of single rounds."""
-    return read(
-        table,
-        [(one.prompt, one.reply) if one.message is None else (one.prompt, one.reply, one.message) for one in rounds],
-    )

@@ -15,7 +15,8 @@ import numpy as np
 
 from lmsys_store.errors import LabelError
 from lmsys_store.labels.features import Features, each_once, summed
-from lmsys_store.labels.tokenizer import CODES, UNKNOWN, HashIndex, Tokenizer, mixed
+from lmsys_store.labels.mixing import mixed
+from lmsys_store.labels.tokenizer import CODES, UNKNOWN, HashIndex, Tokenizer
 
 FILE: Final = "labels.npz"
 SQUARE_UNITS: Final = 256

@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from lmsys_store.labels.mixing import mixed
+
 CODES: Final = 0x30000
 """Characters that are told apart. Those beyond are of no class."""
 OTHER, LETTER, SPACELESS, DIGIT, SIGN = range(5)
@@ -37,9 +39,8 @@ class HashIndex:
         self._order = np.argsort(hashes, kind="stable").astype(np.int32)
         # One more than any hash at the end, so that a look-up may always read one further.
         self._sorted = np.append(hashes[self._order], np.uint64((1 << 64) - 1))
-        edges = np.arange((1 << _BUCKET_BITS) + 1, dtype=np.float64) * float(1 << (64 - _BUCKET_BITS))
         buckets = (self._sorted[:-1] >> np.uint64(64 - _BUCKET_BITS)).astype(np.int64)
-        self._first = np.searchsorted(buckets, np.arange(len(edges) - 1)).astype(np.int32)
+        self._first = np.searchsorted(buckets, np.arange(1 << _BUCKET_BITS)).astype(np.int32)
 
     def find(self, hashes: Any) -> Any:
         """The positions of hashes in the list, or UNKNOWN."""
@@ -203,13 +204,18 @@ class Tokenizer:
         return found
 
 
+def places_within(sizes: Any) -> Any:
+    """The places 0, 1, 2 … within each of some groups that follow one another, given their sizes."""
+    return np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+
+
 def _runs(starts: Any, ends: Any, kind: int) -> tuple[Any, Any]:
     """Runs in parts that are short enough to be cut."""
     if kind == LETTER:
         return starts, np.minimum(ends, starts + _RUN)
     parts = (ends - starts + _RUN - 1) // _RUN
     begins = np.repeat(starts, parts)
-    begins += _RUN * (np.arange(len(begins)) - np.repeat(np.cumsum(parts) - parts, parts))
+    begins += _RUN * places_within(parts)
     return begins, np.minimum(np.repeat(ends, parts), begins + _RUN)
 
 
@@ -221,11 +227,3 @@ def _powers(base: int, count: int) -> Any:
     powers = np.full(count, base, np.uint64)
     powers[0] = 1
     return np.cumprod(powers)
-
-
-def mixed(numbers: Any) -> Any:
-    """Whole numbers spread over 64 bits (splitmix64, Steele et al. 2014)."""
-    mixed = (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))

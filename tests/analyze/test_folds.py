@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from lmsys_store import AsyncStore, Store, folding
 from lmsys_store.analyze import Analyzer, PatternReport, Patterns
-from lmsys_store.analyze.bottom import Smallest, mixed
+from lmsys_store.analyze.bottom import Smallest
 from lmsys_store.errors import QueryError
+from lmsys_store.labels.mixing import mixed
 from tests import generated
 from tests.analyze.chats import random_chats
 
