@@ -7,7 +7,7 @@ assumed: a False costs a request, a wrong True would hide rows.
 from collections.abc import Callable
 from typing import Any
 
-from lmsys_store.expressions import And, Condition, Expression, Not, Or
+from lmsys_store.expressions import FIELDS, And, Condition, Expression, Not, Or
 from lmsys_store.query import Query
 
 
@@ -38,7 +38,8 @@ def implies(premise: Expression, conclusion: Expression) -> bool:
 
 def _leaf_implies(premise: Condition, conclusion: Condition) -> bool:
     """A comparison with constants implies another on the same field; missing values satisfy neither side unless both."""
-    if premise.field != conclusion.field or premise.field == "tag":
+    # A row has several tags or signals: that one of them is this says nothing of the others.
+    if premise.field != conclusion.field or FIELDS[premise.field].kind == "tags":
         return False
     values = _values(premise)
     if values is not None:

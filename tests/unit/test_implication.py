@@ -204,3 +204,10 @@ def test_is_shown(name: str) -> None:
 def test_is_not_shown(name: str) -> None:
     premise, conclusion = NOT_SHOWN[name]
     assert not implies(premise.expression, conclusion.expression)
+
+
+@pytest.mark.parametrize("field", ["tag", "signal"])
+def test_one_of_several_values_says_nothing_of_the_others(field: str) -> None:
+    """A chat may have both signals: the one does not rule out the other."""
+    one, other = {"tag": ("polite", "greeting"), "signal": ("refusal", "truncated")}[field]
+    assert not implies(condition(field, "eq", one), condition(field, "ne", other))
